@@ -1,0 +1,40 @@
+# The two commands of the README are `make demo` and `make test`.
+GO      ?= go
+OUT     ?= out
+SPEC    ?= examples/single/cluster.yaml
+SLIPWAY := bin/slipway
+
+.PHONY: all build demo test test-unit test-qemu deps deps-build bench fmt clean
+
+all: build
+
+# One command to a running node: what it needs, the image, the node's config, a virtual machine, a cluster that serves.
+demo: deps build
+	$(SLIPWAY) build -f $(SPEC) -o $(OUT)
+	$(SLIPWAY) pki init -f $(SPEC) --if-missing
+	$(SLIPWAY) ignition -f $(SPEC) -o $(OUT)
+	$(SLIPWAY) qemu up -f $(SPEC) -o $(OUT)
+	$(SLIPWAY) qemu wait -f $(SPEC) -o $(OUT)
+	scripts/demo-done $(SLIPWAY) $(SPEC) $(OUT)
+
+# Every test, from goldens to a node booted by UEFI.
+test: deps build
+	scripts/test
+
+build: deps-build
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -buildid=' -o bin/ ./cmd/slipway ./cmd/slipwayd
+
+deps:
+	scripts/deps all
+
+deps-build:
+	@scripts/deps go
+
+bench: build
+	scripts/bench
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+clean:
+	rm -rf bin $(OUT)

@@ -1,0 +1,85 @@
+package cluster
+
+import "slipway/firstboot/config"
+
+// setDefaults fills what is absent. It judges nothing: what it makes of a wrong spec is refused afterwards.
+func (s *Spec) setDefaults() {
+	set(&s.Cluster.ID, s.Cluster.Name)
+	set(&s.Cluster.Epoch, 1)
+	set(&s.Cluster.Domain, "cluster.local")
+	set(&s.Kubernetes.Version, DefaultVersion(PayloadKubernetes))
+	set(&s.Kubernetes.Kubelet, s.Kubernetes.Version)
+	set(&s.Runtime.Name, config.RuntimeContainerd)
+	s.Image.setDefaults()
+	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
+	s.setPayloadDefaults()
+}
+
+// set gives an unset value its default.
+func set[T comparable](value *T, byDefault T) {
+	var zero T
+	if *value == zero {
+		*value = byDefault
+	}
+}
+
+func (i *Image) setDefaults() {
+	set(&i.Distro, distros[0])
+	set(&i.Release, releases[0])
+	set(&i.Mirror, "http://deb.debian.org/debian")
+	set(&i.Security, "http://deb.debian.org/debian-security")
+	set(&i.KernelStream, kernelStreams[0])
+	set(&i.Size, 8*GiB)
+	set(&i.RootSlot, 450*MiB)
+	if len(i.Outputs) == 0 {
+		i.Outputs = []string{"raw"}
+	}
+}
+
+func (n *Network) setDefaults(controlPlanes int) {
+	set(&n.PodCIDR, "10.244.0.0/16")
+	set(&n.ServiceCIDR, "10.96.0.0/16")
+	set(&n.CNI, config.CNIBridge)
+	set(&n.Proxy.Mode, config.ProxyIPVS)
+	if n.Proxy.Mode == config.ProxyIPVS {
+		set(&n.Proxy.Scheduler, "rr")
+	}
+	set(&n.LoadBalancer.Port, 8443)
+	if controlPlanes < 2 {
+		set(&n.LoadBalancer.Mode, config.ModeNone)
+	}
+}
+
+// setPayloadDefaults makes an entry for every payload, so that nobody else needs to know the table. A kubelet apart
+// from the rest of kubernetes is the exception: it is there only if the spec names it.
+func (s *Spec) setPayloadDefaults() {
+	all := make(map[string]Payload, len(defaultVersions))
+	for name, p := range s.Payloads {
+		all[name] = p
+	}
+	for _, name := range PayloadNames() {
+		p, named := all[name]
+		if name == PayloadKubelet && !named {
+			continue
+		}
+		set(&p.Source, sources[0])
+		set(&p.Version, s.defaultVersion(name))
+		all[name] = p
+	}
+	s.Payloads = all
+}
+
+// defaultVersion is DefaultVersion, paired with the spec's own Kubernetes.
+func (s *Spec) defaultVersion(payload string) string {
+	switch payload {
+	case PayloadKubernetes:
+		return s.Kubernetes.Version
+	case PayloadKubelet:
+		return s.Kubernetes.Kubelet
+	case PayloadEtcd:
+		if _, version := etcdFor(s.Kubernetes.Version); version != "" {
+			return version
+		}
+	}
+	return DefaultVersion(payload)
+}

@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"reflect"
+
+	"slipway/firstboot/config"
+)
+
+// Field describes one key for people and for editors: docs/spec.md and the JSON schema are made from it.
+type Field struct {
+	Doc     string
+	Default string
+	Enum    []string
+}
+
+func fieldDoc(t reflect.Type, f reflect.StructField) Field { return fields[t.Name()+"."+keyName(f)] }
+
+// What this version can do where the spec has room for more.
+var (
+	distros       = []string{"debian"}
+	releases      = []string{"trixie"}
+	kernelStreams = []string{"backports", "stable"}
+	outputs       = []string{"raw"}
+	sources       = []string{"gomod", "release", "file"}
+	nodeRoles     = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
+	butaneRoles   = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
+	limitNames    = []string{"core", "memlock", "nofile", "nproc"}
+	kubePrograms  = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"}
+)
+
+// extraArgsPrograms are the programs that extraArgs may speak to.
+func extraArgsPrograms() []string { return append([]string{"etcd"}, kubePrograms...) }
+
+// fields is keyed by type and YAML key; a test demands an entry for every key of the types and no other.
+var fields = map[string]Field{
+	"Spec.cluster":    {Doc: "The identity of the cluster."},
+	"Spec.kubernetes": {Doc: "Versions and flags of the kube programs."},
+	"Spec.payloads":   {Doc: "Where single payloads come from, by name: kubernetes, kubelet, etcd, cni-plugins, coredns, pause, crictl, helm, ignition, slipwayd."},
+	"Spec.image":      {Doc: "The one OS image of all nodes."},
+	"Spec.network":    {Doc: "Addresses and how the API is reached."},
+	"Spec.runtime":    {Doc: "The container runtime."},
+	"Spec.kernel":     {Doc: "Additions to and removals from the kernel profiles of the image."},
+	"Spec.butane":     {Doc: "Butane files for every node of a role, relative to this file; the role `all` is every node."},
+	"Spec.nodes":      {Doc: "The machines."},
+	"Spec.debug":      {Doc: "Opens a login on the console. Never for production.", Default: "false"},
+
+	"Cluster.name":   {Doc: "Name of the cluster: a DNS label."},
+	"Cluster.id":     {Doc: "What tells this cluster from any other: a DNS label.", Default: "the name"},
+	"Cluster.epoch":  {Doc: "Raise it to form a second cluster on the same machines; the data of the first is then never joined.", Default: "1"},
+	"Cluster.domain": {Doc: "DNS domain of services.", Default: "cluster.local"},
+
+	"Kubernetes.version":   {Doc: "Version of the kube programs, v1.34 to v1.37.", Default: DefaultVersion(PayloadKubernetes)},
+	"Kubernetes.kubelet":   {Doc: "An older kubelet, at most three minors behind.", Default: "the version"},
+	"Kubernetes.extraArgs": {Doc: "Flags by program (etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet): name without dashes, then the value."},
+
+	"Payload.source":  {Doc: "gomod builds a Go module, release downloads a URL, file takes a local file.", Default: "gomod", Enum: sources},
+	"Payload.version": {Doc: "Exact version. Needed for release and file.", Default: "per payload"},
+	"Payload.module":  {Doc: "gomod: another module path, for a fork."},
+	"Payload.url":     {Doc: "release: where to download from."},
+	"Payload.path":    {Doc: "file: where it lies, relative to this file."},
+	"Payload.sha256":  {Doc: "Digest in hex. Needed for release and file."},
+
+	"Image.distro":         {Doc: "The distribution.", Default: "debian", Enum: distros},
+	"Image.release":        {Doc: "Its release.", Default: "trixie", Enum: releases},
+	"Image.mirror":         {Doc: "Package mirror.", Default: "http://deb.debian.org/debian"},
+	"Image.securityMirror": {Doc: "Mirror of security updates.", Default: "http://deb.debian.org/debian-security"},
+	"Image.kernelStream":   {Doc: "Where the kernel comes from.", Default: "backports", Enum: kernelStreams},
+	"Image.packages":       {Doc: "Extra distribution packages."},
+	"Image.size":           {Doc: "The smallest disk a node may have: ESP, two root slots with their hash trees, and the state.", Default: "8GiB"},
+	"Image.rootSlot":       {Doc: "Size of one root slot.", Default: "450MiB"},
+	"Image.outputs":        {Doc: "Formats to write.", Default: "[raw]", Enum: outputs},
+
+	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated."},
+	"Network.gateway":      {Doc: "Default route of every node."},
+	"Network.dns":          {Doc: "Resolvers of the nodes and of CoreDNS."},
+	"Network.ntp":          {Doc: "Time servers, names or addresses."},
+	"Network.podCIDR":      {Doc: "Addresses of pods; each node takes the next /24 in the order of nodes.", Default: "10.244.0.0/16"},
+	"Network.serviceCIDR":  {Doc: "Addresses of services; the first is the API, the tenth is DNS.", Default: "10.96.0.0/16"},
+	"Network.loadBalancer": {Doc: "Who answers for the API's address."},
+	"Network.proxy":        {Doc: "How kube-proxy works."},
+	"Network.cni":          {Doc: "Pod network: bridge with host routes, or none to bring your own.", Default: "bridge", Enum: config.CNIs},
+
+	"LoadBalancer.mode": {Doc: "none, stacked on the control planes, dedicated nodes of role lb, or external.", Default: "none, for one control plane", Enum: config.Modes},
+	"LoadBalancer.port": {Doc: "The balancer's port.", Default: "8443"},
+	"LoadBalancer.host": {Doc: "external: name or address of the balancer; otherwise one more name for the API."},
+
+	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "ipvs", Enum: config.ProxyModes},
+	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr", Enum: config.Schedulers},
+	"Proxy.strictARP": {Doc: "ipvs: answer ARP only for addresses of the card that is asked. MetalLB needs it.", Default: "false"},
+
+	"Runtime.name":    {Doc: "The runtime that the kubelet talks to.", Default: "containerd", Enum: config.Runtimes},
+	"Runtime.mirrors": {Doc: "Mirrors by registry: URLs, tried in order."},
+
+	"Kernel.sysctl":  {Doc: "Key and value; an empty value removes a key of the profile."},
+	"Kernel.limits":  {Doc: "nofile, nproc, memlock, core: a number, infinity, or soft:hard."},
+	"Kernel.modules": {Doc: "Modules loaded at boot."},
+	"Kernel.cmdline": {Doc: "More kernel arguments."},
+
+	"Modules.add":    {Doc: "Modules to load besides the profile's."},
+	"Modules.remove": {Doc: "Modules of the profile not to load."},
+
+	"Node.name":      {Doc: "Host name: a DNS label."},
+	"Node.roles":     {Doc: "Any of lb, etcd, control-plane, worker."},
+	"Node.address":   {Doc: "IPv4 address with its prefix, like 10.0.0.11/24."},
+	"Node.interface": {Doc: "The network card.", Default: "the only Ethernet card"},
+	"Node.labels":    {Doc: "Labels of the Node object."},
+	"Node.butane":    {Doc: "Butane files for this node, relative to this file."},
+
+	"Interface.name": {Doc: "By name, like ens192."},
+	"Interface.mac":  {Doc: "By MAC address, like 52:54:00:12:34:56."},
+}

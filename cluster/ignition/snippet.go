@@ -1,0 +1,70 @@
+package ignition
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/coreos/ignition/v2/config/v3_6"
+	"github.com/coreos/ignition/v2/config/v3_6/types"
+
+	"slipway/firstboot/config"
+)
+
+// Snippet is what the user adds to a node: an Ignition config that Butane made of one file.
+type Snippet struct {
+	Name     string // of the Butane file as the user wrote it, for messages
+	Ignition []byte // of any version up to 3.6
+}
+
+// parse reads the snippet, brings it to the version of the node's config, and judges what it may do.
+func (s Snippet) parse(taken []string) (types.Config, error) {
+	cfg, rep, err := v3_6.ParseCompatibleVersion(s.Ignition)
+	if err != nil && len(rep.Entries) > 0 {
+		err = fmt.Errorf("%w\n%s", err, strings.TrimSpace(rep.String()))
+	}
+	if err == nil {
+		err = allowed(cfg, taken)
+	}
+	if err != nil {
+		return types.Config{}, inputError{fmt.Errorf("merging Butane %q: %w", s.Name, err)}
+	}
+	return cfg, nil
+}
+
+// allowed refuses what would break the node or could not work on it.
+func allowed(cfg types.Config, taken []string) error {
+	var errs []error
+	if cfg.Ignition.Config.Replace.Source != nil {
+		errs = append(errs, errors.New("ignition.config.replace would throw the node's own config away\nuse ignition.config.merge"))
+	}
+	if k := cfg.KernelArguments; len(k.ShouldExist)+len(k.ShouldNotExist) > 0 {
+		errs = append(errs, errors.New("kernel_arguments: the kernel command line is part of the signed image\nput them under kernel.cmdline of the spec"))
+	}
+	for _, p := range paths(cfg) {
+		if own := path.Dir(config.Path); p == own || strings.HasPrefix(p, own+"/") {
+			errs = append(errs, fmt.Errorf("%s is slipway's own: nothing under %s may be written", p, own))
+		} else if slices.Contains(taken, p) {
+			errs = append(errs, fmt.Errorf("%s is written anew at every boot, so yours would be lost\nfor flags of the Kubernetes programs see kubernetes.extraArgs in the spec", p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// paths lists what the config writes, cleaned and sorted.
+func paths(cfg types.Config) []string {
+	var all []string
+	for _, f := range cfg.Storage.Files {
+		all = append(all, path.Clean(f.Path))
+	}
+	for _, d := range cfg.Storage.Directories {
+		all = append(all, path.Clean(d.Path))
+	}
+	for _, l := range cfg.Storage.Links {
+		all = append(all, path.Clean(l.Path))
+	}
+	slices.Sort(all)
+	return all
+}

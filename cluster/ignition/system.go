@@ -1,0 +1,75 @@
+package ignition
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"net/netip"
+	"text/template"
+
+	"slipway/firstboot/config"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// NetworkPath is where the node's network lies; 10 goes before anything that a distro brings.
+const NetworkPath = "/etc/systemd/network/10-slipway.network"
+
+// route leads to another node's pods.
+type route struct {
+	Node    string
+	Pods    netip.Prefix
+	Gateway netip.Addr
+}
+
+// view is what the templates see.
+type view struct {
+	*config.Config
+	Self    config.Node
+	Gateway netip.Addr
+	APIName string
+	Routes  []route
+}
+
+// systemFiles are the files that make the machine this node: name, names of the others, network, time.
+func systemFiles(in Input) ([]File, error) {
+	self := in.Config.Self()
+	v := view{Config: in.Config, Self: self, Gateway: in.Gateway, APIName: in.APIName, Routes: podRoutes(in.Config, self)}
+	list := []struct{ template, path string }{
+		{"hostname", "/etc/hostname"},
+		{"hosts", "/etc/hosts"},
+		{"slipway.network", NetworkPath},
+	}
+	if len(in.Config.Network.NTP) > 0 { // without sources of one's own the image's stay
+		list = append(list, struct{ template, path string }{"chrony.conf", "/etc/chrony/chrony.conf"})
+	}
+	set, err := template.New("").Option("missingkey=error").ParseFS(templates, "templates/*")
+	if err != nil {
+		return nil, fmt.Errorf("reading the templates: %w", err)
+	}
+	var files []File
+	for _, l := range list {
+		var out bytes.Buffer
+		if err := set.ExecuteTemplate(&out, l.template, v); err != nil {
+			return nil, fmt.Errorf("filling %q: %w", l.template, err)
+		}
+		files = append(files, File{Path: l.path, Mode: 0o644, Content: out.Bytes()})
+	}
+	return files, nil
+}
+
+// podRoutes lead to the pods of every other worker. Control planes need them as well: the API server calls webhooks.
+// A worker in another subnet is left to the routers between them, which alone can know the way.
+func podRoutes(c *config.Config, self config.Node) []route {
+	if c.Network.CNI != config.CNIBridge || !self.Has(config.Worker) && !self.Has(config.ControlPlane) {
+		return nil
+	}
+	var routes []route
+	for _, n := range c.WithRole(config.Worker) {
+		if n.Name != self.Name && self.Address.Contains(n.Address.Addr()) {
+			routes = append(routes, route{n.Name, n.PodCIDR, n.Address.Addr()})
+		}
+	}
+	return routes
+}

@@ -1,0 +1,164 @@
+package pki
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"slipway/firstboot/config"
+)
+
+// Set holds every node's certificates.
+type Set struct {
+	pki   *PKI
+	nodes map[string][]*Pair
+	fresh []*Pair
+}
+
+// File is one file of a node's PKI.
+type File struct {
+	Path    string // absolute, on the node
+	Mode    fs.FileMode
+	Content []byte
+}
+
+// Issue gives all nodes of the inventory their certificates: those in the store as long as they fit, else new ones.
+// apiHosts are all names and addresses under which a client may call an API server. Nothing is stored before
+// (*Set).Save. Fingerprints and NotBefore in cfg are not looked at: they come from the Set.
+func (p *PKI) Issue(cfg *config.Config, apiHosts []string) (*Set, error) {
+	if err := p.Check(cfg.Cluster.ID); err != nil {
+		return nil, err
+	}
+	s := &Set{pki: p, nodes: map[string][]*Pair{}}
+	for _, n := range cfg.Nodes {
+		for _, l := range nodeLeafs(n, apiHosts) {
+			pair, fresh, err := p.ensureLeaf("nodes/"+n.Name+"/", l)
+			if err != nil {
+				return nil, err
+			}
+			s.nodes[n.Name] = append(s.nodes[n.Name], pair)
+			if fresh != nil {
+				s.fresh = append(s.fresh, fresh)
+			}
+		}
+	}
+	return s, nil
+}
+
+// Fresh names the certificates that Save will store.
+func (s *Set) Fresh() []string {
+	names := make([]string, len(s.fresh))
+	for i, pair := range s.fresh {
+		names[i] = pair.Name
+	}
+	return names
+}
+
+// Save stores the new certificates and keys.
+func (s *Set) Save() error {
+	for _, pair := range s.fresh {
+		if err := s.pki.save(pair); err != nil {
+			return fmt.Errorf("keeping certificate %q: %w", pair.Name, err)
+		}
+	}
+	s.fresh = nil
+	return nil
+}
+
+// Fingerprints maps each node to the SHA-256, in hex, of its peer certificate's SubjectPublicKeyInfo.
+func (s *Set) Fingerprints() map[string]string {
+	prints := map[string]string{}
+	for node, pairs := range s.nodes {
+		for _, pair := range pairs {
+			if path.Base(pair.Name) == config.CertPeer {
+				prints[node] = Fingerprint(pair.Cert)
+			}
+		}
+	}
+	return prints
+}
+
+// Fingerprint is how the inventory names a key: SHA-256, in hex, of the certificate's SubjectPublicKeyInfo.
+func Fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
+
+// NotBefore is when the youngest certificate of the cluster was made: a node's clock cannot be right before it.
+func (s *Set) NotBefore() time.Time {
+	var youngest time.Time
+	look := func(c *x509.Certificate) {
+		if c.NotBefore.After(youngest) {
+			youngest = c.NotBefore
+		}
+	}
+	for _, pair := range s.pki.cas {
+		look(pair.Cert)
+	}
+	for _, pairs := range s.nodes {
+		for _, pair := range pairs {
+			look(pair.Cert)
+		}
+	}
+	return youngest.Add(Backdate).UTC()
+}
+
+// Files are the certificates and keys of one node, by path. CA certificates come without keys, but for the two
+// signers of the controller manager on control planes.
+func (s *Set) Files(n config.Node) ([]File, error) {
+	etcd, cp := n.Has(config.Etcd), n.Has(config.ControlPlane)
+	cas := s.pki.cas
+	files := []File{
+		certFile(config.CACluster, cas[config.CACluster].CertPEM, cas[config.SignerClient].CertPEM, cas[config.SignerServing].CertPEM),
+		certFile(config.CAPeer, cas[config.CAPeer].CertPEM),
+	}
+	pairs := slices.Clone(s.nodes[n.Name])
+	if etcd || cp {
+		files = append(files, certFile(config.CAEtcd, cas[config.CAEtcd].CertPEM))
+	}
+	if cp {
+		files = append(files, certFile(config.CAFrontProxy, cas[config.CAFrontProxy].CertPEM))
+		pairs = append(pairs, cas[config.SignerClient], cas[config.SignerServing])
+		sa, err := s.serviceAccount()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, sa...)
+	}
+	for _, pair := range pairs {
+		key, err := s.pki.key(pair)
+		if err != nil {
+			return nil, err
+		}
+		name := path.Base(pair.Name)
+		files = append(files, certFile(name, pair.CertPEM), keyFile(name, key))
+	}
+	slices.SortFunc(files, func(a, b File) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
+	return files, nil
+}
+
+func (s *Set) serviceAccount() ([]File, error) {
+	key, err := s.pki.store.Get(config.SAKey + ".key")
+	if err != nil {
+		return nil, fmt.Errorf("reading the service-account key: %w", err)
+	}
+	pub, err := s.pki.store.Get(config.SAKey + ".pub")
+	if err != nil {
+		return nil, fmt.Errorf("reading the service-account key: %w", err)
+	}
+	return []File{keyFile(config.SAKey, key), {Path: config.PKIDir + "/" + config.SAKey + ".pub", Mode: 0o644, Content: pub}}, nil
+}
+
+func certFile(name string, parts ...[]byte) File {
+	return File{Path: config.PKIDir + "/" + name + ".crt", Mode: 0o644, Content: bytes.Join(parts, nil)}
+}
+
+func keyFile(name string, key []byte) File {
+	return File{Path: config.PKIDir + "/" + name + ".key", Mode: 0o600, Content: key}
+}

@@ -1,0 +1,123 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"time"
+
+	"slipway/firstboot/config"
+)
+
+// leaf is one end certificate: its name, its CA and what it must say.
+type leaf struct {
+	name, ca string
+	cn       string
+	orgs     []string
+	hosts    []string
+	usages   []string
+}
+
+var (
+	both   = []string{usageSign, usageServer, usageClient}
+	server = []string{usageSign, usageServer}
+	client = []string{usageSign, usageClient}
+)
+
+// operatorLeafs are the certificates that stay with the operator.
+func operatorLeafs() []leaf {
+	return []leaf{
+		{name: certAdmin, ca: config.CACluster, cn: "kubernetes-admin", orgs: []string{"system:masters"}, usages: client},
+		{name: certOperator, ca: config.CAPeer, cn: OperatorCN, usages: client},
+	}
+}
+
+// nodeLeafs are the certificates that node n must have.
+func nodeLeafs(n config.Node, apiHosts []string) []leaf {
+	addr := n.Address.Addr().String()
+	own := []string{n.Name, addr, "127.0.0.1"}
+	leafs := []leaf{{name: config.CertPeer, ca: config.CAPeer, cn: n.Name, hosts: own, usages: both}}
+	etcd, cp := n.Has(config.Etcd), n.Has(config.ControlPlane)
+	if etcd {
+		// etcd dials itself with its server certificate, so that one must be a client as well.
+		leafs = append(leafs,
+			leaf{name: config.CertEtcdSrv, ca: config.CAEtcd, cn: n.Name, hosts: append(own, "localhost"), usages: both},
+			leaf{name: config.CertEtcdPeer, ca: config.CAEtcd, cn: n.Name, hosts: own, usages: both})
+	}
+	if etcd || cp {
+		leafs = append(leafs, leaf{name: config.CertEtcdCli, ca: config.CAEtcd, cn: "etcd-client:" + n.Name, usages: client})
+	}
+	if cp {
+		leafs = append(leafs, controlPlaneLeafs(apiHosts)...)
+	}
+	if n.Has(config.Worker) {
+		leafs = append(leafs,
+			leaf{name: config.CertProxy, ca: config.CACluster, cn: "system:kube-proxy", usages: client},
+			leaf{name: config.CertKubelet, ca: config.CACluster, cn: "system:node:" + n.Name, orgs: []string{"system:nodes"}, usages: client})
+	}
+	return leafs
+}
+
+func controlPlaneLeafs(apiHosts []string) []leaf {
+	return []leaf{
+		{name: config.CertAPIServer, ca: config.CACluster, cn: "kube-apiserver", hosts: apiHosts, usages: server},
+		{name: config.CertAPIKubelet, ca: config.CACluster, cn: "kube-apiserver-kubelet-client", usages: client},
+		{name: config.CertFrontProxy, ca: config.CAFrontProxy, cn: "front-proxy-client", usages: client},
+		{name: config.CertCM, ca: config.CACluster, cn: "system:kube-controller-manager", usages: client},
+		{name: config.CertScheduler, ca: config.CACluster, cn: "system:kube-scheduler", usages: client},
+		{name: config.CertAdmin, ca: config.CACluster, cn: "slipway:slipwayd", orgs: []string{"system:masters"}, usages: client},
+	}
+}
+
+// ensureLeaf gives the leaf from the store under dir if it still fits, else a new one; fresh is what must be saved.
+func (p *PKI) ensureLeaf(dir string, l leaf) (pair, fresh *Pair, err error) {
+	name := dir + l.name
+	pair, err = p.load(name)
+	if err == nil && p.fits(pair.Cert, l) {
+		return pair, nil, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	pair, err = p.issue(name, p.cas[l.ca], request{cn: l.cn, orgs: l.orgs, hosts: l.hosts, usages: l.usages, notAfter: p.now.Add(LeafLife - Backdate)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("issuing certificate %q: %w", name, err)
+	}
+	return pair, pair, nil
+}
+
+// fits says whether a stored certificate is still what l asks for, from today's CA and with a third of its life left.
+func (p *PKI) fits(c *x509.Certificate, l leaf) bool {
+	life := c.NotAfter.Sub(c.NotBefore)
+	return c.CheckSignatureFrom(p.cas[l.ca].Cert) == nil &&
+		c.Subject.CommonName == l.cn && slices.Equal(c.Subject.Organization, l.orgs) &&
+		slices.Equal(sans(c), sorted(l.hosts)) &&
+		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) == slices.Contains(l.usages, usageServer) &&
+		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) == slices.Contains(l.usages, usageClient) &&
+		p.lasting(c.NotAfter, life, p.cas[l.ca].Cert.NotAfter)
+}
+
+// lasting says whether a third of life is left, or whether a new certificate could not last longer anyhow.
+func (p *PKI) lasting(notAfter time.Time, life time.Duration, caEnd time.Time) bool {
+	return notAfter.Sub(p.now) > life/3 || notAfter.Equal(caEnd) && p.now.Before(notAfter)
+}
+
+// sans lists a certificate's names and addresses, sorted.
+func sans(c *x509.Certificate) []string {
+	hosts := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			hosts = append(hosts, a.Unmap().String())
+		}
+	}
+	return sorted(hosts)
+}
+
+func sorted(s []string) []string {
+	out := slices.Clone(s)
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,130 @@
+package cluster
+
+// Spec is the user's cluster.yaml: one image for all nodes and one cluster made of them.
+// Every field is dumb data; defaults.go fills what is absent and validate.go judges it.
+type Spec struct {
+	Cluster    Cluster            `yaml:"cluster"`
+	Kubernetes Kubernetes         `yaml:"kubernetes,omitempty"`
+	Payloads   map[string]Payload `yaml:"payloads,omitempty"`
+	Image      Image              `yaml:"image,omitempty"`
+	Network    Network            `yaml:"network"`
+	Runtime    Runtime            `yaml:"runtime,omitempty"`
+	Kernel     Kernel             `yaml:"kernel,omitempty"`
+	Butane     map[Role][]string  `yaml:"butane,omitempty"` // Butane files per role, relative to the spec; role "all" is every node
+	Nodes      []Node             `yaml:"nodes"`
+	Debug      bool               `yaml:"debug,omitempty"` // a login on the console; never for production
+}
+
+// Cluster is the identity of the cluster. ID and Epoch make up etcd's token: raising Epoch is the only way to
+// form a second cluster on the same machines.
+type Cluster struct {
+	Name   string `yaml:"name"`             // a DNS label
+	ID     string `yaml:"id,omitempty"`     // a DNS label; default: the name
+	Epoch  int    `yaml:"epoch,omitempty"`  // >= 1, default 1
+	Domain string `yaml:"domain,omitempty"` // default "cluster.local"
+}
+
+// Kubernetes holds what concerns the seven kube programs.
+type Kubernetes struct {
+	Version   string                       `yaml:"version,omitempty"`   // "v1.36.3"
+	Kubelet   string                       `yaml:"kubelet,omitempty"`   // a kubelet older than the API server; default: Version
+	ExtraArgs map[string]map[string]string `yaml:"extraArgs,omitempty"` // program (kube-apiserver, kubelet, etcd ...) -> flag without dashes -> value
+}
+
+// Payload overrides where one payload comes from. Known names: imagebuild/payload.
+type Payload struct {
+	Source  string `yaml:"source,omitempty"`  // gomod (default), release, file
+	Version string `yaml:"version,omitempty"` // "v3.6.11"
+	Module  string `yaml:"module,omitempty"`  // gomod: another module path
+	URL     string `yaml:"url,omitempty"`     // release
+	Path    string `yaml:"path,omitempty"`    // file, relative to the spec
+	SHA256  string `yaml:"sha256,omitempty"`  // needed for release and file
+}
+
+// Image describes the one OS image of all nodes.
+type Image struct {
+	Distro       string   `yaml:"distro,omitempty"`         // debian (default)
+	Release      string   `yaml:"release,omitempty"`        // trixie (default)
+	Mirror       string   `yaml:"mirror,omitempty"`         // default: http://deb.debian.org/debian
+	Security     string   `yaml:"securityMirror,omitempty"` // default: http://deb.debian.org/debian-security
+	KernelStream string   `yaml:"kernelStream,omitempty"`   // backports (default), stable
+	Packages     []string `yaml:"packages,omitempty"`       // extra distro packages
+	Size         Size     `yaml:"size,omitempty"`           // of the whole disk once grown; default 8GiB; the smallest disk a node may have
+	RootSlot     Size     `yaml:"rootSlot,omitempty"`       // one root slot; default 450MiB
+	Outputs      []string `yaml:"outputs,omitempty"`        // raw (default)
+}
+
+// Network is the cluster's addressing. All prefixes are CIDR strings.
+type Network struct {
+	VIP          string       `yaml:"vip,omitempty"`     // the API's virtual address
+	Gateway      string       `yaml:"gateway,omitempty"` // default route of every node
+	DNS          []string     `yaml:"dns,omitempty"`
+	NTP          []string     `yaml:"ntp,omitempty"`
+	PodCIDR      string       `yaml:"podCIDR,omitempty"`     // default 10.244.0.0/16; each node takes the next /24 in inventory order
+	ServiceCIDR  string       `yaml:"serviceCIDR,omitempty"` // default 10.96.0.0/16; .1 is the API, .10 is DNS
+	LoadBalancer LoadBalancer `yaml:"loadBalancer,omitempty"`
+	Proxy        Proxy        `yaml:"proxy,omitempty"`
+	CNI          string       `yaml:"cni,omitempty"` // bridge (default), none
+}
+
+// LoadBalancer says who answers for the API's address.
+type LoadBalancer struct {
+	Mode string `yaml:"mode,omitempty"` // none (default for one control plane), stacked, dedicated, external
+	Port int    `yaml:"port,omitempty"` // default 8443
+	Host string `yaml:"host,omitempty"` // external: name or address of the balancer; else an extra name for the API
+}
+
+// Proxy is kube-proxy's mode.
+type Proxy struct {
+	Mode      string `yaml:"mode,omitempty"`      // ipvs (default), nftables, iptables
+	Scheduler string `yaml:"scheduler,omitempty"` // ipvs: rr (default), wrr, lc, wlc, sh, dh, mh, sed, nq
+	StrictARP bool   `yaml:"strictARP,omitempty"`
+}
+
+// Runtime is the container runtime and where it may pull from.
+type Runtime struct {
+	Name    string              `yaml:"name,omitempty"`    // containerd (default)
+	Mirrors map[string][]string `yaml:"mirrors,omitempty"` // registry -> mirror URLs in order
+}
+
+// Kernel adds to and removes from the image's profiles (package kernel).
+type Kernel struct {
+	Sysctl  map[string]string `yaml:"sysctl,omitempty"` // key -> value; an empty value removes the profile's key
+	Limits  map[string]string `yaml:"limits,omitempty"` // nofile, nproc, memlock, core -> value
+	Modules Modules           `yaml:"modules,omitempty"`
+	Cmdline []string          `yaml:"cmdline,omitempty"` // extra kernel arguments, e.g. console=tty0
+}
+
+// Modules adds to and removes from the list loaded at boot.
+type Modules struct {
+	Add    []string `yaml:"add,omitempty"`
+	Remove []string `yaml:"remove,omitempty"`
+}
+
+// Role is what a node does.
+type Role string
+
+// The roles. RoleAll is only for butane snippets.
+const (
+	RoleLB           Role = "lb"
+	RoleEtcd         Role = "etcd"
+	RoleControlPlane Role = "control-plane"
+	RoleWorker       Role = "worker"
+	RoleAll          Role = "all"
+)
+
+// Node is one machine.
+type Node struct {
+	Name      string            `yaml:"name"` // a DNS label
+	Roles     []Role            `yaml:"roles"`
+	Address   string            `yaml:"address"`             // with prefix: 10.0.0.11/24
+	Interface Interface         `yaml:"interface,omitempty"` // default: the only Ethernet card
+	Labels    map[string]string `yaml:"labels,omitempty"`
+	Butane    []string          `yaml:"butane,omitempty"` // Butane files for this node, relative to the spec
+}
+
+// Interface picks the network card by name or by MAC.
+type Interface struct {
+	Name string `yaml:"name,omitempty"` // ens192
+	MAC  string `yaml:"mac,omitempty"`  // 52:54:00:12:34:56
+}

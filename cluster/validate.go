@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// validate judges a spec whose defaults are filled in. Every rule is reported at the logical path of what it is about.
+func (s *Spec) validate(d *document) {
+	s.Cluster.validate(d)
+	s.Kubernetes.validate(d)
+	s.validatePayloads(d)
+	s.Image.validate(d)
+	s.Runtime.validate(d)
+	s.Kernel.validate(d)
+	s.validateNodes(d)
+	s.validateRoles(d)
+	s.validateLoadBalancer(d)
+	s.validateAddresses(d)
+	s.validateNetworks(d)
+	s.Network.validate(d)
+	s.validateButane(d)
+}
+
+var (
+	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	sha256Hex  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	numbersTag = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
+)
+
+const (
+	labelHint   = "a DNS label: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+	versionHint = "write v and three numbers, like v1.2.3"
+)
+
+// isDNSName takes what has labels as dnsLabel separated by dots.
+func isDNSName(s string) bool {
+	return len(s) <= 253 && !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !dnsLabel.MatchString(l) })
+}
+
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+func (d *document) label(p path, value string) {
+	if !dnsLabel.MatchString(value) {
+		d.fail(p, labelHint, "%q is not a DNS label", value)
+	}
+}
+
+func (d *document) webURL(p path, value string) {
+	if !isWebURL(value) {
+		d.fail(p, "like https://mirror.example.org/path", "%q is not an http or https URL", value)
+	}
+}
+
+// oneOf refuses a value outside a list.
+func oneOf[S ~string](d *document, p path, value S, values []S) {
+	if !slices.Contains(values, value) {
+		d.fail(p, allowed(string(value), values), "%q is not available", value)
+	}
+}
+
+// unique refuses the second of equal values, at its own place.
+func unique[S ~string](d *document, p path, values []S) {
+	for i, v := range values {
+		if slices.Contains(values[:i], v) {
+			d.fail(p.with(i), "remove one of them", "%q is listed twice", v)
+		}
+	}
+}
+
+// relativeFile refuses paths that would mean another file on another machine.
+func (d *document) relativeFile(p path, file string) bool {
+	ok := file != "" && !filepath.IsAbs(file)
+	if !ok {
+		d.fail(p, "write it relative to this file, like butane/base.bu", "%q is not a relative path", file)
+	}
+	return ok
+}
+
+func (c Cluster) validate(d *document) {
+	d.label(at("cluster", "name"), c.Name)
+	if id := at("cluster", "id"); d.has(id) {
+		d.label(id, c.ID)
+	}
+	if !isDNSName(c.Domain) {
+		d.fail(at("cluster", "domain"), "labels of a-z, 0-9 and -, separated by dots, like cluster.local", "%q is not a DNS domain", c.Domain)
+	}
+}
+
+var registryHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d+)?$`)
+
+func (r Runtime) validate(d *document) {
+	p := at("runtime")
+	if r.Name == "docker" {
+		d.fail(p.with("name"), "allowed: containerd; the Docker engine is in the image beside it, for your own use", "docker is not available as the kubelet's runtime")
+	}
+	oneOf(d, p.with("name"), r.Name, []string{"containerd"})
+	for registry, mirrors := range r.Mirrors {
+		at := p.with("mirrors").with(registry)
+		if !registryHost.MatchString(registry) {
+			d.failKey(at, "a host with or without port, like docker.io", "%q is not a registry", registry)
+		}
+		for i, m := range mirrors {
+			d.webURL(at.with(i), m)
+		}
+	}
+}

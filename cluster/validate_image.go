@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Fixed parts of the disk beside the root slots.
+const (
+	ESPSize      = 256 * MiB
+	MinStateSize = 512 * MiB
+	gptSize      = 2 * MiB // the first and the last MiB hold the partition tables
+	minRootSlot  = 64 * MiB
+)
+
+// VeritySize is the size of the partition for a root slot's hash tree: dm-verity's superblock and tree of SHA-256 over
+// blocks of 4096 bytes, rounded up to a MiB.
+func VeritySize(rootSlot Size) Size {
+	const block, perBlock = 4096, 4096 / 32
+	blocks := Size(1)
+	for level := (rootSlot + block - 1) / block; level > 1; {
+		level = (level + perBlock - 1) / perBlock
+		blocks += level
+	}
+	return (blocks*block + MiB - 1) / MiB * MiB
+}
+
+// MinSize is the smallest disk that holds the ESP, two root slots with their hash trees, and a state that works.
+func (i Image) MinSize() Size {
+	return ESPSize + 2*(i.RootSlot+VeritySize(i.RootSlot)) + MinStateSize + gptSize
+}
+
+// debianPackage: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
+var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+
+// sshServers never get into an image.
+var sshServers = []string{"dropbear", "dropbear-bin", "openssh-server", "ssh", "tinysshd"}
+
+func (i Image) validate(d *document) {
+	p := at("image")
+	oneOf(d, p.with("distro"), i.Distro, distros)
+	if i.Distro == distros[0] {
+		oneOf(d, p.with("release"), i.Release, releases)
+	}
+	oneOf(d, p.with("kernelStream"), i.KernelStream, kernelStreams)
+	d.webURL(p.with("mirror"), i.Mirror)
+	d.webURL(p.with("securityMirror"), i.Security)
+	i.validateSizes(d, p)
+	for n, output := range i.Outputs {
+		oneOf(d, p.with("outputs").with(n), output, outputs)
+	}
+	unique(d, p.with("outputs"), i.Outputs)
+	unique(d, p.with("packages"), i.Packages)
+	for n, name := range i.Packages {
+		at := p.with("packages").with(n)
+		switch {
+		case slices.Contains(sshServers, name):
+			d.fail(at, "remove it: nodes are never logged in to; `debug: true` opens the console", "an SSH server is never part of an image")
+		case !debianPackage.MatchString(name):
+			d.fail(at, "a package name of the distribution, like tcpdump", "%q is not a package name", name)
+		}
+	}
+}
+
+func (i Image) validateSizes(d *document, p path) {
+	if i.RootSlot < minRootSlot || i.RootSlot%MiB != 0 {
+		d.fail(p.with("rootSlot"), "whole MiB, at least "+minRootSlot.String(), "a root slot of %s does not work", i.RootSlot)
+		return
+	}
+	if i.Size%MiB != 0 {
+		d.fail(p.with("size"), "whole MiB", "a disk of %s does not work", i.Size)
+	}
+	if need := i.MinSize(); i.Size < need {
+		d.fail(p.with("size"), "at least "+need.String()+": ESP "+ESPSize.String()+", twice root "+i.RootSlot.String()+" and its hash tree "+
+			VeritySize(i.RootSlot).String()+", state "+MinStateSize.String()+", tables "+gptSize.String(), "a disk of %s is too small", i.Size)
+	}
+}
+
+var (
+	sysctlKey   = regexp.MustCompile(`^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$`)
+	limitValue  = regexp.MustCompile(`^(\d+|infinity)(:(\d+|infinity))?$`)
+	moduleName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+	ownedKernel = regexp.MustCompile(`^(root|roothash|usrhash|systemd\.verity.*|ignition\..*|init|rdinit|rd\.break|ro|rw)(=|$)`)
+)
+
+func (k Kernel) validate(d *document) {
+	p := at("kernel")
+	for key, value := range k.Sysctl {
+		at := p.with("sysctl").with(key)
+		if !sysctlKey.MatchString(key) {
+			d.failKey(at, "names separated by dots, like net.ipv4.ip_forward", "%q is not a sysctl key", key)
+		}
+		if strings.ContainsAny(value, "\n\x00") {
+			d.fail(at, "write it on one line", "the value of %q has more than one line", key)
+		}
+	}
+	for name, value := range k.Limits {
+		at := p.with("limits").with(name)
+		if !slices.Contains(limitNames, name) {
+			d.failKey(at, allowed(name, limitNames), "%q is no limit that can be set", name)
+		} else if !limitValue.MatchString(value) {
+			d.fail(at, "a number, infinity, or soft:hard like 1024:524288", "%q is not a limit", value)
+		}
+	}
+	k.Modules.validate(d, p.with("modules"))
+	for i, arg := range k.Cmdline {
+		at := p.with("cmdline").with(i)
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'") {
+			d.fail(at, "one argument an entry, without blanks and quotes, like console=tty0", "%q is not one kernel argument", arg)
+		} else if ownedKernel.MatchString(arg) {
+			d.fail(at, "remove it: the image's own command line finds and verifies the root", "%q is set by the image", arg)
+		}
+	}
+}
+
+func (m Modules) validate(d *document, p path) {
+	for key, names := range map[string][]string{"add": m.Add, "remove": m.Remove} {
+		unique(d, p.with(key), names)
+		for i, name := range names {
+			if !moduleName.MatchString(name) {
+				d.fail(p.with(key).with(i), "a module's name, like br_netfilter", "%q is not a kernel module", name)
+			}
+		}
+	}
+	for i, name := range m.Remove {
+		if slices.Contains(m.Add, name) {
+			d.fail(p.with("remove").with(i), "remove it from one of the lists", "%q is added and removed", name)
+		}
+	}
+}

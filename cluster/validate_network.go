@@ -1,0 +1,211 @@
+package cluster
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"slipway/firstboot/config"
+)
+
+func (n Network) validate(d *document) {
+	p := at("network")
+	oneOf(d, p.with("cni"), n.CNI, config.CNIs)
+	proxy := p.with("proxy")
+	oneOf(d, proxy.with("mode"), n.Proxy.Mode, config.ProxyModes)
+	if n.Proxy.Mode != config.ProxyIPVS {
+		for _, key := range []string{"scheduler", "strictARP"} {
+			if d.has(proxy.with(key)) {
+				d.failKey(proxy.with(key), "remove it, or use the mode ipvs", "%s is only for the proxy mode ipvs", key)
+			}
+		}
+	} else {
+		oneOf(d, proxy.with("scheduler"), n.Proxy.Scheduler, config.Schedulers)
+	}
+	unique(d, p.with("dns"), n.DNS)
+	unique(d, p.with("ntp"), n.NTP)
+	for i, server := range n.NTP {
+		if _, err := netip.ParseAddr(server); err != nil && !isDNSName(server) {
+			d.fail(p.with("ntp").with(i), "a name or an address, like pool.ntp.org", "%q is not a time server", server)
+		}
+	}
+}
+
+// warnIPVS: deprecated in 1.35 (KEP 5495).
+func (s *Spec) warnIPVS(d *document) {
+	if s.Network.Proxy.Mode == config.ProxyIPVS && kubeMinor(s.Kubernetes.Version) >= 35 {
+		d.warn(at("network", "proxy", "mode"), "it works in all versions this slipway knows; the way ahead is mode nftables", "the proxy mode ipvs is deprecated since kubernetes v1.35")
+	}
+}
+
+// ownPorts is what the nodes that carry a balancer listen on besides.
+var ownPorts = map[string][]int{
+	config.ModeDedicated: {config.PeerPort, config.LocalAPIPort},
+	config.ModeStacked: {config.PeerPort, config.LocalAPIPort, config.APIPort, config.EtcdClient, config.EtcdPeer,
+		10249, 10250, 10256, 10257, 10259}, // kube-proxy, kubelet, kube-proxy, controller manager, scheduler
+}
+
+func (s *Spec) validateLoadBalancer(d *document) {
+	lb, p := s.Network.LoadBalancer, at("network", "loadBalancer")
+	planes := len(s.NodesWith(RoleControlPlane))
+	if planes > 1 && (lb.Mode == "" || lb.Mode == config.ModeNone) {
+		d.fail(p.with("mode"), "allowed: stacked, dedicated, external", "%d control planes need a load balancer", planes)
+	}
+	oneOf(d, p.with("mode"), lb.Mode, config.Modes)
+	if lb.Port > 65535 || slices.Contains(ownPorts[lb.Mode], lb.Port) {
+		d.fail(p.with("port"), "8443 is free", "port %d cannot be the balancer's", lb.Port)
+	}
+	if lb.Mode == config.ModeExternal && lb.Host == "" {
+		d.fail(p.with("host"), "its name or address", "mode external needs the host of the balancer")
+	}
+	if _, err := netip.ParseAddr(lb.Host); lb.Host != "" && err != nil && !isDNSName(lb.Host) {
+		d.fail(p.with("host"), "a DNS name or an address", "%q is not a host", lb.Host)
+	}
+	switch lb.Mode {
+	case config.ModeStacked:
+		s.validateVIP(d, RoleControlPlane)
+	case config.ModeDedicated:
+		s.validateVIP(d, RoleLB)
+	case config.ModeNone, config.ModeExternal:
+		if s.Network.VIP != "" {
+			d.fail(at("network", "vip"), "use loadBalancer.mode stacked or dedicated, or remove the VIP", "nobody holds the VIP in load balancer mode %s", lb.Mode)
+		}
+	}
+}
+
+// validateVIP demands a VIP that the nodes of role can hold.
+func (s *Spec) validateVIP(d *document, role Role) {
+	p := at("network", "vip")
+	if s.Network.VIP == "" {
+		d.fail(p, "a free address in the nodes' subnet", "load balancer mode %s needs a VIP", s.Network.LoadBalancer.Mode)
+		return
+	}
+	vip := s.VIP()
+	if !vip.Is4() {
+		d.fail(p, "an address without prefix, like 10.0.0.10", "%q is not an IPv4 address", s.Network.VIP)
+		return
+	}
+	for _, n := range s.Nodes {
+		if n.Addr() == vip {
+			d.fail(p, "a free address in the nodes' subnet", "the VIP %s is the address of node %q", vip, n.Name)
+		}
+	}
+	for _, n := range s.NodesWith(role) {
+		if subnet := n.Prefix(); subnet.IsValid() && !isHost(subnet, vip) {
+			d.fail(p, "a free address in "+subnet.Masked().String(), "the VIP %s is outside the subnet of node %q", vip, n.Name)
+		}
+	}
+	if s.Network.VIP == s.Network.Gateway || slices.Contains(s.Network.DNS, s.Network.VIP) {
+		d.fail(p, "a free address in the nodes' subnet", "the VIP %s is the gateway or a DNS server", vip)
+	}
+}
+
+// validateAddresses checks gateway and DNS, and that nodes reach one another directly where their routes need it.
+func (s *Spec) validateAddresses(d *document) {
+	for i, server := range s.Network.DNS {
+		if a, err := netip.ParseAddr(server); err != nil || !a.Is4() {
+			d.fail(at("network", "dns", i), "an address like 10.0.0.3", "%q is not an IPv4 address", server)
+		}
+	}
+	if len(s.Nodes) == 0 {
+		return
+	}
+	first := s.Nodes[0]
+	for i, n := range s.Nodes {
+		if s.Network.CNI == config.CNIBridge && n.Prefix().IsValid() && first.Prefix().IsValid() && n.Prefix().Masked() != first.Prefix().Masked() {
+			d.fail(at("nodes", i, "address"), "all nodes in one subnet, or cni: none with a pod network that routes",
+				"node %q is not in the subnet of %q, %s, and the bridge network routes pods by node addresses", n.Name, first.Name, first.Prefix().Masked())
+		}
+	}
+	s.validateGateway(d)
+}
+
+func (s *Spec) validateGateway(d *document) {
+	gateway, p := s.Network.Gateway, at("network", "gateway")
+	if gateway == "" {
+		return
+	}
+	a, err := netip.ParseAddr(gateway)
+	if err != nil || !a.Is4() {
+		d.fail(p, "an address like 10.0.0.1", "%q is not an IPv4 address", gateway)
+		return
+	}
+	for _, n := range s.Nodes {
+		switch subnet := n.Prefix(); {
+		case !subnet.IsValid():
+		case n.Addr() == a:
+			d.fail(p, "the address of your router", "the gateway %s is the address of node %q", a, n.Name)
+		case !isHost(subnet, a):
+			d.fail(p, "an address in "+subnet.Masked().String(), "node %q cannot reach the gateway %s", n.Name, a)
+		}
+	}
+}
+
+// named is a network and where the spec has it.
+type named struct {
+	name   string
+	p      path
+	prefix netip.Prefix
+}
+
+// validateNetworks refuses networks that are none, too small, or overlap each other.
+func (s *Spec) validateNetworks(d *document) {
+	pods, podsOK := d.network(at("network", "podCIDR"), s.Network.PodCIDR)
+	services, servicesOK := d.network(at("network", "serviceCIDR"), s.Network.ServiceCIDR)
+	if room := 1 << max(nodePodBits-pods.Bits(), 0); podsOK && (pods.Bits() > nodePodBits || room < len(s.Nodes)) {
+		d.fail(at("network", "podCIDR"), "every node takes a /24 of it: 10.244.0.0/16 is enough for 256", "%s has no room for the pods of %d nodes", pods, len(s.Nodes))
+	}
+	if servicesOK && (services.Bits() < 12 || services.Bits() > 28) {
+		d.fail(at("network", "serviceCIDR"), "between /12, the API server's limit, and /28, for DNS at the tenth address", "%s does not work for services", services)
+	}
+	var all []named
+	if podsOK {
+		all = append(all, named{"podCIDR", at("network", "podCIDR"), pods})
+	}
+	if servicesOK {
+		all = append(all, named{"serviceCIDR", at("network", "serviceCIDR"), services})
+	}
+	for i, a := range all {
+		for _, b := range append(all[i+1:len(all):len(all)], s.subnets()...) {
+			if a.prefix.Overlaps(b.prefix) {
+				d.fail(a.p, "pods, services and nodes each need addresses of their own", "%s %s overlaps %s %s", a.name, a.prefix, b.name, b.prefix)
+			}
+		}
+		s.validateOutside(d, a)
+	}
+}
+
+// validateOutside refuses resolvers that hide inside the pod or service network.
+func (s *Spec) validateOutside(d *document, n named) {
+	for i, server := range s.Network.DNS {
+		if a, err := netip.ParseAddr(server); err == nil && n.prefix.Contains(a) {
+			d.fail(at("network", "dns", i), "a resolver outside the cluster", "the DNS server %s is inside %s %s", a, n.name, n.prefix)
+		}
+	}
+}
+
+// subnets is the nodes' networks, each once.
+func (s *Spec) subnets() []named {
+	var all []named
+	for i, n := range s.Nodes {
+		prefix := n.Prefix().Masked()
+		if prefix.IsValid() && !slices.ContainsFunc(all, func(o named) bool { return o.prefix == prefix }) {
+			all = append(all, named{fmt.Sprintf("the subnet of node %q,", n.Name), at("nodes", i, "address"), prefix})
+		}
+	}
+	return all
+}
+
+// network reads a CIDR that must be a network.
+func (d *document) network(p path, text string) (netip.Prefix, bool) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || !prefix.Addr().Is4() {
+		d.fail(p, "like 10.244.0.0/16", "%q is not an IPv4 network", text)
+		return netip.Prefix{}, false
+	}
+	if prefix != prefix.Masked() {
+		d.fail(p, "write "+prefix.Masked().String(), "%q has bits set beyond its prefix", text)
+		return netip.Prefix{}, false
+	}
+	return prefix, true
+}

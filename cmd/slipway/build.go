@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway/cluster"
+	"slipway/imagebuild"
+	"slipway/imagebuild/payload"
+	"slipway/imagebuild/sandbox"
+)
+
+type buildOptions struct {
+	spec, out, cache, vendor string
+	slipwayd                 string
+	locked, update           bool
+	dryRun, json, quiet      bool
+	verbose                  bool
+}
+
+func newBuildCmd(s streams) *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the node image of a cluster.yaml",
+		Long: `Build makes the one disk image that all nodes of the cluster boot from: a verified, read-only root with the
+distribution's packages, a new kernel and the Kubernetes programs, and an initrd that forms the disk on first boot.
+
+It prints its plan, then one line a step. Every step is cached by its inputs, so a second run is quick. slipway.lock
+beside the spec pins every package and payload: two builds from one lock give the same bytes.
+
+` + exitCodeHelp,
+		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), s, o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
+	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
+	f.StringVar(&o.cache, "cache", "", "folder for stage results (default: slipway in the user's cache folder)")
+	f.StringVar(&o.vendor, "vendor", "", "folder of .deb files to look into before the network")
+	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: slipwayd beside this program)")
+	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
+	f.BoolVar(&o.update, "update", false, "resolve packages anew and rewrite slipway.lock")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
+	f.BoolVar(&o.json, "json", false, "print one JSON line at the end")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "what the tools of each step print")
+	return cmd
+}
+
+func runBuild(ctx context.Context, s streams, o buildOptions) error {
+	if o.locked && o.update {
+		return usageError{fmt.Errorf("--locked and --update contradict each other")}
+	}
+	loaded, err := cluster.Load(o.spec)
+	if err != nil {
+		return err
+	}
+	host, err := buildHost(ctx, o)
+	if err != nil {
+		return err
+	}
+	plan, err := imagebuild.NewPlan(loaded.Spec, host)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		plan.Print(s.out)
+		return nil
+	}
+	if !o.quiet {
+		plan.Print(s.err)
+	}
+	opt, err := buildSetup(s, o)
+	if err != nil {
+		return err
+	}
+	res, err := imagebuild.Build(ctx, plan, opt)
+	if err != nil {
+		return err
+	}
+	return printResult(s, o, res)
+}
+
+// buildHost finds what the plan needs to know of this machine.
+func buildHost(ctx context.Context, o buildOptions) (payload.Host, error) {
+	if o.slipwayd == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return payload.Host{}, fmt.Errorf("looking for slipwayd: %w", err)
+		}
+		o.slipwayd = filepath.Join(filepath.Dir(self), "slipwayd")
+	}
+	sum, err := payload.Digest(o.slipwayd)
+	if err != nil {
+		return payload.Host{}, usageError{fmt.Errorf("looking for slipwayd: %w\nhint: `make build` puts it beside slipway; or name it with --slipwayd", err)}
+	}
+	host, err := payload.Probe(ctx, payload.Exec{}, os.Environ(), os.TempDir())
+	if err != nil {
+		return host, err
+	}
+	host.SpecDir, host.Slipwayd, host.SlipwaydSHA256 = filepath.Dir(o.spec), o.slipwayd, sum
+	return host, nil
+}
+
+// buildSetup turns flags and the environment into the builder's options.
+func buildSetup(s streams, o buildOptions) (imagebuild.Options, error) {
+	cache, err := cacheDir(o.cache)
+	if err != nil {
+		return imagebuild.Options{}, err
+	}
+	epoch := time.Now().Unix()
+	if text := os.Getenv("SOURCE_DATE_EPOCH"); text != "" {
+		if epoch, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return imagebuild.Options{}, usageError{fmt.Errorf("reading SOURCE_DATE_EPOCH %q: want seconds since 1970", text)}
+		}
+	}
+	client := httpClient()
+	opt := imagebuild.Options{
+		Out: o.out, Cache: cache, LockPath: filepath.Join(filepath.Dir(o.spec), imagebuild.LockName),
+		Locked: o.locked, Update: o.update, Vendor: o.vendor, Epoch: epoch, Now: time.Now, Client: client,
+		Sandbox:  sandbox.New(os.Geteuid(), []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}),
+		Payload:  payload.Env{Run: payload.Exec{}, Fetch: payload.HTTP{Client: client}, Environ: os.Environ()},
+		Progress: newProgress(s, o.quiet, time.Now),
+	}
+	if o.verbose {
+		opt.Log = func(string) io.Writer { return s.err }
+	}
+	return opt, nil
+}
+
+func cacheDir(flag string) (string, error) {
+	if flag == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", usageError{fmt.Errorf("looking for the cache folder: %w\nhint: name one with --cache", err)}
+		}
+		flag = filepath.Join(base, "slipway")
+	}
+	return filepath.Abs(flag)
+}
+
+// httpClient has limits on silence, none on the length of a download.
+func httpClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.MaxIdleConnsPerHost = 8
+	return &http.Client{Transport: t}
+}
+
+func printResult(s streams, o buildOptions, res *imagebuild.Result) error {
+	if o.json {
+		return json.NewEncoder(s.out).Encode(res)
+	}
+	for _, a := range res.Artefacts {
+		fmt.Fprintf(s.out, "%s  %s  sha256 %s\n", a.Path, size(a.Size), a.SHA256)
+	}
+	return nil
+}

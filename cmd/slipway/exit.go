@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Exit codes, the same for every verb.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // the work failed
+	exitInput    = 2 // the command line or a file of the user's is wrong; nothing was written
+	exitDrift    = 3 // --locked, and what is there now differs from slipway.lock
+	exitBusy     = 4 // another slipway works in the same folder
+	exitCanceled = 130
+)
+
+const exitCodeHelp = `Exit codes: 0 done; 1 the work failed; 2 wrong input, nothing written; 3 the lock has drifted;
+4 another slipway works in the same folder; 130 interrupted.`
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// ExitCode makes every usageError exit with 2.
+func (usageError) ExitCode() int { return exitInput }
+
+// report prints err for a person, once, and maps it to the exit code. An error of any package chooses its
+// code by a method ExitCode() int; all others are exitFailed.
+func report(s streams, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(s.err, "slipway: interrupted")
+		return exitCanceled
+	}
+	fmt.Fprintf(s.err, "slipway: %v\n", err)
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return exitFailed
+}

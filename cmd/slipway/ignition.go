@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"slipway/cluster"
+	"slipway/cluster/ignition"
+	"slipway/cluster/pki"
+	"slipway/firstboot/config"
+	"slipway/roles"
+)
+
+func newIgnitionCmd(s streams) *cobra.Command {
+	var o clusterOptions
+	var out string
+	cmd := &cobra.Command{
+		Use:   "ignition",
+		Short: "Write each node's Ignition config",
+		Long: `Writes OUT/<node>.ign for every node: its contract, its certificates, name, network and time sources, and your
+Butane snippets. The certificates are issued as needed and kept with the secrets, so the same spec gives the same files.
+
+The files hold private keys (never those of the CAs): hand them to the machines and to nobody else.
+
+` + exitCodeHelp,
+		Example: "  slipway ignition -f cluster.yaml -o out/",
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return runIgnition(s, o, out) },
+	}
+	o.addFlags(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "out", "folder to write to")
+	return cmd
+}
+
+func runIgnition(s streams, o clusterOptions, out string) error {
+	loaded, err := cluster.Load(o.spec)
+	if err != nil {
+		return err
+	}
+	p, dir, err := o.openPKI()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for _, w := range loaded.Warnings {
+		fmt.Fprint(s.err, w)
+	}
+	files, set, err := renderAll(loaded, p)
+	if err != nil {
+		return err
+	}
+	if err := set.Save(); err != nil {
+		return err
+	}
+	if err := writeAll(out, files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintf(s.err, "%s: %d bytes, %d of at most %d as gzip+base64\n",
+			filepath.Join(out, f.name), len(f.data), ignition.EncodedSize(f.data), ignition.Limit)
+	}
+	return nil
+}
+
+// outFile is a file that a verb writes.
+type outFile struct {
+	name string
+	data []byte
+}
+
+// renderAll makes every node's config.
+func renderAll(loaded *cluster.Loaded, p *pki.PKI) ([]outFile, *pki.Set, error) {
+	configs, set, err := contracts(loaded.Spec, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	var files []outFile
+	for _, c := range configs {
+		ign, _, err := renderNode(loaded, c, set)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, outFile{c.Node + ".ign", ign})
+	}
+	return files, set, nil
+}
+
+// renderNode makes one node's config and what slipwayd will make of its contract: whatever could fail at boot fails here.
+func renderNode(loaded *cluster.Loaded, c *config.Config, set *pki.Set) ([]byte, roles.Output, error) {
+	out, err := roles.Render(c)
+	if err != nil {
+		return nil, out, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
+	}
+	ign, err := renderIgnition(loaded, c, set, out)
+	return ign, out, err
+}
+
+// renderIgnition makes one node's config; out is what its roles write besides.
+func renderIgnition(loaded *cluster.Loaded, c *config.Config, set *pki.Set, out roles.Output) ([]byte, error) {
+	spec := loaded.Spec
+	in := ignition.Input{Config: c, APIName: apiName(spec)}
+	if spec.Network.Gateway != "" {
+		gateway, err := netip.ParseAddr(spec.Network.Gateway)
+		if err != nil {
+			return nil, fmt.Errorf("reading network.gateway: %w", err)
+		}
+		in.Gateway = gateway
+	}
+	files, err := set.Files(c.Self())
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		in.Files = append(in.Files, ignition.File(f))
+	}
+	for _, f := range out.Files {
+		in.Taken = append(in.Taken, f.Path)
+	}
+	node, _ := spec.Node(c.Node)
+	for _, name := range spec.SnippetsFor(node) {
+		in.Snippets = append(in.Snippets, ignition.Snippet{Name: name, Ignition: loaded.Ignition[name]})
+	}
+	return ignition.Render(in)
+}
+
+// apiName is the extra name that the spec gives the API, unless that is an address.
+func apiName(spec *cluster.Spec) string {
+	host := spec.Network.LoadBalancer.Host
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	return host
+}
+
+// writeAll puts files into dir, readable by the user alone: all of them or none.
+func writeAll(dir string, files []outFile) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making the output folder: %w", err)
+	}
+	for _, f := range files {
+		if info, err := os.Stat(filepath.Join(dir, f.name)); err == nil && !info.Mode().IsRegular() {
+			return usageError{fmt.Errorf("writing %q: %q is in the way and no file", f.name, filepath.Join(dir, f.name))}
+		}
+	}
+	var staged []string
+	defer func() {
+		for _, tmp := range staged {
+			os.Remove(tmp) // gone already when renamed
+		}
+	}()
+	for _, f := range files {
+		tmp, err := stage(dir, f.data)
+		if tmp != "" {
+			staged = append(staged, tmp)
+		}
+		if err != nil {
+			return fmt.Errorf("writing %q: %w", f.name, err)
+		}
+	}
+	for i, f := range files {
+		if err := os.Rename(staged[i], filepath.Join(dir, f.name)); err != nil {
+			return fmt.Errorf("writing %q: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// stage writes data to a temporary file in dir, mode 0600, synced.
+func stage(dir string, data []byte) (string, error) {
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	return f.Name(), errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Rules of what people see while slipway works: everything goes to stderr; a terminal gets one moving line for the
+// step at hand, anything else gets one plain line a step and nothing that moves; --quiet gets errors only.
+
+// newProgress picks the form that fits the stream.
+func newProgress(s streams, quiet bool, now func() time.Time) *progress {
+	p := &progress{w: s.err, now: now, quiet: quiet}
+	if f, ok := s.err.(*os.File); ok {
+		p.tty = term.IsTerminal(int(f.Fd()))
+	}
+	return p
+}
+
+// progress prints steps. It fits imagebuild.Progress.
+type progress struct {
+	w     io.Writer
+	now   func() time.Time
+	quiet bool
+	tty   bool
+
+	mu    sync.Mutex
+	step  string
+	start time.Time
+	drawn time.Time
+}
+
+// Begin names the step at hand.
+func (p *progress) Begin(step string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.step, p.start = step, p.now()
+	p.redraw("")
+}
+
+// Bytes moves the bar of the step at hand, on a terminal, ten times a second at most.
+func (p *progress) Bytes(done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.tty || total <= 0 || p.now().Sub(p.drawn) < 100*time.Millisecond {
+		return
+	}
+	const width = 24
+	full := int(width * done / total)
+	p.redraw(fmt.Sprintf("[%s%s] %3d%% of %s", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*done/total, size(total)))
+}
+
+// Note shows a detail of the step at hand on a terminal.
+func (p *progress) Note(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now().Sub(p.drawn) >= 100*time.Millisecond {
+		p.redraw(text)
+	}
+}
+
+// End says that the step is done, and how long it took.
+func (p *progress) End(step, detail string, cached bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.quiet {
+		return
+	}
+	took := fmt.Sprintf("%6.1f s", p.now().Sub(p.start).Seconds())
+	if cached {
+		took = "  cached"
+	}
+	fmt.Fprintf(p.w, "%s%-12s %s  %s\n", p.clear(), step, took, detail)
+	p.step = ""
+}
+
+func (p *progress) redraw(text string) {
+	if p.quiet || !p.tty {
+		return
+	}
+	p.drawn = p.now()
+	if limit := 60; len(text) > limit {
+		text = text[:limit]
+	}
+	fmt.Fprintf(p.w, "%s%-12s %s", p.clear(), p.step, text)
+}
+
+func (p *progress) clear() string {
+	if p.tty {
+		return "\r\x1b[K"
+	}
+	return ""
+}
+
+// size prints bytes for a person.
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}

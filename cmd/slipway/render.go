@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/tools/txtar"
+
+	"slipway/cluster"
+	"slipway/cluster/ignition"
+	"slipway/roles"
+)
+
+func newRenderCmd(s streams) *cobra.Command {
+	var o clusterOptions
+	var node string
+	cmd := &cobra.Command{
+		Use:   "render",
+		Short: "Show every file and unit that a node will have",
+		Long: `Prints what the node will get: first what its Ignition config writes on first boot, then what slipwayd renders at every
+boot from the node's contract (files, systemd units, cluster objects). Each entry is headed by its kind, path, mode and owner.
+Private keys are never shown; certificates are shown as what they say. Nothing is written.
+
+` + exitCodeHelp,
+		Example: "  slipway render -f cluster.yaml --node cp1",
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return runRender(s, o, node) },
+	}
+	o.addFlags(cmd)
+	cmd.Flags().StringVar(&node, "node", "", "the node (default: the only one)")
+	return cmd
+}
+
+func runRender(s streams, o clusterOptions, node string) error {
+	loaded, err := cluster.Load(o.spec)
+	if err != nil {
+		return err
+	}
+	if node, err = pickNode(loaded.Spec, node); err != nil {
+		return err
+	}
+	p, dir, err := o.openPKI()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	configs, set, err := contracts(loaded.Spec, p)
+	if err != nil {
+		return err
+	}
+	for _, c := range configs {
+		if c.Node != node {
+			continue
+		}
+		ign, out, err := renderNode(loaded, c, set)
+		if err != nil {
+			return err
+		}
+		listing, err := listNode(c.Node, ign, out)
+		if err != nil {
+			return err
+		}
+		_, err = s.out.Write(listing)
+		return err
+	}
+	return fmt.Errorf("rendering %q: the spec has no such node", node)
+}
+
+// pickNode checks the node's name, or finds the only one.
+func pickNode(spec *cluster.Spec, name string) (string, error) {
+	var all []string
+	for _, n := range spec.Nodes {
+		if n.Name == name {
+			return name, nil
+		}
+		all = append(all, n.Name)
+	}
+	if name == "" && len(all) == 1 {
+		return all[0], nil
+	}
+	if name == "" {
+		return "", usageError{fmt.Errorf("choosing a node: say which with --node: %s", strings.Join(all, ", "))}
+	}
+	return "", usageError{fmt.Errorf("choosing a node: %q is not in the spec, which has: %s", name, strings.Join(all, ", "))}
+}
+
+// listNode is the whole node as a txtar archive.
+func listNode(node string, ign []byte, out roles.Output) ([]byte, error) {
+	entries, err := ignition.Decode(ign)
+	if err != nil {
+		return nil, err
+	}
+	a := txtar.Archive{Comment: fmt.Appendf(nil, "Node %s. Of Ignition, on first boot: \"ignition\"; of slipwayd, at every boot: \"slipwayd\".\n", node)}
+	add := func(content []byte, words ...string) {
+		a.Files = append(a.Files, txtar.File{Name: strings.TrimSpace(strings.Join(words, " ")), Data: readable(content)})
+	}
+	for _, e := range entries {
+		add(e.Content, "ignition", e.Kind, e.Path, modeOf(e.Kind, fs.FileMode(e.Mode)), e.Owner, e.Note)
+	}
+	for _, f := range out.Files {
+		add(f.Content, "slipwayd", "file", f.Path, modeOf("file", f.Mode), "root:root")
+	}
+	for _, u := range out.Units {
+		add(u.Content, "slipwayd", "unit", "/run/systemd/system/"+u.Name, "0644", "root:root")
+	}
+	for _, obj := range out.Objects {
+		add(obj.Content, "slipwayd", "object", obj.Path)
+	}
+	return txtar.Format(&a), nil
+}
+
+// modeOf prints permission bits for what has them.
+func modeOf(kind string, m fs.FileMode) string {
+	if kind != "file" && kind != "directory" {
+		return "-"
+	}
+	return fmt.Sprintf("%04o", m)
+}
+
+// Secrets that may stand in a file: PEM blocks, and kubeconfig's keys.
+var (
+	pemBlock  = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----.*?-----END [A-Z0-9 ]+-----`)
+	inlineKey = regexp.MustCompile(`(client-key-data:|AGE-SECRET-KEY-)\s*\S+`)
+)
+
+// readable makes content fit for eyes: no private keys, certificates in words, no binary.
+func readable(content []byte) []byte {
+	if !utf8.Valid(content) || bytes.ContainsRune(content, 0) {
+		return fmt.Appendf(nil, "(%d bytes, not text)\n", len(content))
+	}
+	content = pemBlock.ReplaceAllFunc(content, func(block []byte) []byte {
+		p, _ := pem.Decode(block)
+		switch {
+		case strings.Contains(string(pemBlock.FindSubmatch(block)[1]), "PRIVATE KEY"):
+			return []byte("(private key, not shown)")
+		case p == nil || p.Type != "CERTIFICATE":
+			return block
+		}
+		c, err := x509.ParseCertificate(p.Bytes)
+		if err != nil {
+			return block
+		}
+		return describeCert(c)
+	})
+	content = inlineKey.ReplaceAll(content, []byte("$1 (private key, not shown)"))
+	return content
+}
+
+// describeCert says what a certificate says.
+func describeCert(c *x509.Certificate) []byte {
+	usages := []string{}
+	if c.IsCA {
+		usages = append(usages, "CA")
+	}
+	for _, u := range c.ExtKeyUsage {
+		switch u {
+		case x509.ExtKeyUsageServerAuth:
+			usages = append(usages, "server")
+		case x509.ExtKeyUsageClientAuth:
+			usages = append(usages, "client")
+		}
+	}
+	names := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	text := fmt.Appendf(nil, "certificate %s\n  issuer %s\n  for %s\n", c.Subject, c.Issuer, strings.Join(usages, ", "))
+	if len(names) > 0 {
+		text = fmt.Appendf(text, "  names %s\n", strings.Join(names, ", "))
+	}
+	return fmt.Appendf(text, "  valid %s to %s", c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339))
+}

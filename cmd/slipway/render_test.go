@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+)
+
+// volatile is what differs from one PKI to the next.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`"fingerprint": "[0-9a-f]{64}"`), `"fingerprint": "FINGERPRINT"`},
+	{regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----`), "PUBLIC KEY"},
+}
+
+// What Ignition writes is held here in full; what slipwayd renders by name and mode only, as package roles has its own goldens.
+func TestRenderGoldens(t *testing.T) {
+	specs, err := filepath.Glob("testdata/render/*.yaml")
+	if err != nil || len(specs) == 0 {
+		t.Fatalf("no specs: %v", err)
+	}
+	for _, spec := range specs {
+		t.Run(filepath.Base(spec), func(t *testing.T) {
+			secrets := filepath.Join(t.TempDir(), "secrets")
+			command(t, "pki", "init", "-f", spec, "--secrets", secrets)
+			goldens, err := filepath.Glob(strings.TrimSuffix(spec, ".yaml") + ".*.txtar")
+			if err != nil || len(goldens) == 0 {
+				t.Fatalf("no goldens for %s: %v", spec, err)
+			}
+			for _, golden := range goldens {
+				node := strings.Split(filepath.Base(golden), ".")[1]
+				got := normalise(command(t, "render", "-f", spec, "--secrets", secrets, "--node", node))
+				compareGolden(t, golden, got)
+			}
+		})
+	}
+}
+
+// command runs slipway in this process and gives what it prints.
+func command(t *testing.T, args ...string) []byte {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(context.Background(), args, nil, &out, &errs); code != exitOK {
+		t.Fatalf("slipway %s: exit code %d\n%s", strings.Join(args, " "), code, errs.String())
+	}
+	return out.Bytes()
+}
+
+func normalise(listing []byte) string {
+	a := txtar.Parse(listing)
+	for i, f := range a.Files {
+		if strings.HasPrefix(f.Name, "slipwayd ") {
+			a.Files[i].Data = nil
+		}
+	}
+	text := string(txtar.Format(a))
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.with)
+	}
+	return text
+}
+
+func compareGolden(t *testing.T, golden, got string) {
+	t.Helper()
+	if flag.Lookup("update").Value.String() == "true" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", golden, diff)
+	}
+}

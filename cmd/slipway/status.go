@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway/cluster"
+	"slipway/firstboot/config"
+	"slipway/firstboot/peer"
+	"slipway/firstboot/status"
+)
+
+// askOptions say which nodes to ask, and where.
+type askOptions struct {
+	clusterOptions
+	nodes     []string
+	addresses []string
+}
+
+func (o *askOptions) addFlags(cmd *cobra.Command) {
+	o.clusterOptions.addFlags(cmd)
+	cmd.Flags().StringArrayVar(&o.nodes, "node", nil, "ask only this node; may be repeated")
+	cmd.Flags().StringArrayVar(&o.addresses, "address", nil, "HOST:PORT of the node's peer API when it is not the spec's, or NODE=HOST:PORT; may be repeated")
+}
+
+const askHelp = `Nodes are asked at their peer API (port 7400) with the operator's certificate from the secrets. Behind a port forward say
+--address: a node proves itself by its name, whatever the address.`
+
+func newStatusCmd(s streams) *cobra.Command {
+	var o askOptions
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how far each node's formation is",
+		Long: `Shows for each node the step it is at, what it waits for, since when, and its last error.
+
+` + askHelp + `
+
+Exits with 1 when a node does not answer.
+
+` + exitCodeHelp,
+		Example: "  slipway status -f cluster.yaml\n  slipway status --node n1 --address 127.0.0.1:17400 --json",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), s, o, asJSON) },
+	}
+	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON: a list of status documents")
+	return cmd
+}
+
+func runStatus(ctx context.Context, s streams, o askOptions, asJSON bool) error {
+	asked, err := o.targets()
+	if err != nil {
+		return err
+	}
+	answers := askAll(ctx, asked)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	write := printStatus
+	if asJSON {
+		write = printStatusJSON
+	}
+	if err := write(s, answers); err != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	var silent []string
+	for _, a := range answers {
+		if a.Error != "" {
+			silent = append(silent, a.Node)
+		}
+	}
+	if len(silent) > 0 {
+		return fmt.Errorf("asking nodes: no answer from %s", strings.Join(silent, ", "))
+	}
+	return nil
+}
+
+// target is a node with a client for it.
+type target struct {
+	name   string
+	client *peer.Client
+}
+
+// reply is what a node said, or why it said nothing.
+type reply struct {
+	status.Document
+	Error  string `json:"error,omitempty"` // the node did not answer
+	cutOff bool   // ... because nobody waited for it any longer
+}
+
+// targets are the nodes to ask, in the spec's order.
+func (o *askOptions) targets() ([]target, error) {
+	loaded, err := cluster.Load(o.spec)
+	if err != nil {
+		return nil, err
+	}
+	spec := loaded.Spec
+	where, err := o.where(spec)
+	if err != nil {
+		return nil, err
+	}
+	p, dir, err := o.openPKI()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	base, err := p.OperatorTLS()
+	if err != nil {
+		return nil, err
+	}
+	var all []target
+	for _, n := range spec.Nodes {
+		if addr, ok := where[n.Name]; ok {
+			all = append(all, target{n.Name, peer.NewClient(base, config.Node{Name: n.Name}, addr, rand.Reader)})
+		}
+	}
+	return all, nil
+}
+
+// where gives host:port of the nodes to ask.
+func (o *askOptions) where(spec *cluster.Spec) (map[string]string, error) {
+	known := map[string]string{}
+	for _, n := range spec.Nodes {
+		prefix, err := netip.ParsePrefix(n.Address)
+		if err != nil {
+			return nil, fmt.Errorf("reading address of node %q: %w", n.Name, err)
+		}
+		known[n.Name] = net.JoinHostPort(prefix.Addr().String(), strconv.Itoa(config.PeerPort))
+	}
+	where := map[string]string{}
+	for _, name := range o.nodes {
+		if known[name] == "" {
+			return nil, usageError{fmt.Errorf("reading --node: there is no node %q in %s", name, o.spec)}
+		}
+		where[name] = known[name]
+	}
+	if len(o.nodes) == 0 {
+		where = known
+	}
+	return where, override(where, o.addresses)
+}
+
+// override puts the addresses of the command line in place.
+func override(where map[string]string, addresses []string) error {
+	for _, text := range addresses {
+		name, addr, named := strings.Cut(text, "=")
+		if !named {
+			if len(where) != 1 {
+				return usageError{fmt.Errorf("reading --address: %q does not say of which of the %d nodes it is\nwrite NODE=HOST:PORT, or choose one with --node", text, len(where))}
+			}
+			for only := range where {
+				name, addr = only, text
+			}
+		}
+		if where[name] == "" {
+			return usageError{fmt.Errorf("reading --address: %q is no node that is asked", name)}
+		}
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return usageError{fmt.Errorf("reading --address: %q is not HOST:PORT", addr)}
+		}
+		where[name] = addr
+	}
+	return nil
+}
+
+// askAll asks all nodes at once; the replies are in the order of the nodes.
+func askAll(ctx context.Context, nodes []target) []reply {
+	replies := make([]reply, len(nodes))
+	var wait sync.WaitGroup
+	for i, n := range nodes {
+		wait.Go(func() {
+			d, err := n.client.Status(ctx)
+			replies[i] = reply{Document: d}
+			if err != nil {
+				replies[i] = reply{Document: status.Document{Node: n.name}, Error: err.Error(), cutOff: ctx.Err() != nil}
+			}
+		})
+	}
+	wait.Wait()
+	return replies
+}
+
+func printStatusJSON(s streams, replies []reply) error { return json.NewEncoder(s.out).Encode(replies) }
+
+func printStatus(s streams, replies []reply) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NODE\tSTEP\tSTATE\tSINCE\tWAITING FOR\tLAST ERROR")
+	for _, r := range replies {
+		state, since := string(r.State), r.Since.UTC().Format(time.RFC3339)
+		if r.Error != "" {
+			state, since = "no answer", "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Node, dash(r.Step), state, since, dash(r.WaitingFor), dash(cmp.Or(r.Error, r.LastError)))
+	}
+	return w.Flush()
+}
+
+// dash makes a cell of one line that is never empty.
+func dash(text string) string {
+	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
+	return cmp.Or(strings.Join(lines, "; "), "-")
+}

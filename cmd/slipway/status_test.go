@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"slipway/cluster"
+	"slipway/cluster/pki"
+	"slipway/firstboot/config"
+	"slipway/firstboot/peer"
+	"slipway/firstboot/status"
+)
+
+const statusSpec = `cluster:
+  name: demo
+network:
+  gateway: 10.0.0.1
+nodes:
+- name: n1
+  roles: [etcd, control-plane, worker]
+  address: 10.0.0.11/24
+- name: n2
+  roles: [worker]
+  address: 10.0.0.12/24
+`
+
+// statusNode is a node of the test: its document may change while it is asked.
+type statusNode struct {
+	mu  sync.Mutex
+	doc status.Document
+}
+
+func (n *statusNode) Status() status.Document {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.doc
+}
+
+func (n *statusNode) set(d status.Document) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.doc = d
+}
+
+func (n *statusNode) Attest() (peer.Attestation, error) {
+	return peer.Attestation{}, errors.New("not asked")
+}
+
+// statusLab writes a spec with its secrets and serves n1's peer API with n1's own certificate.
+func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
+	t.Helper()
+	specPath = filepath.Join(t.TempDir(), "cluster.yaml")
+	if err := os.WriteFile(specPath, []byte(statusSpec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := slipway(t, "pki", "init", "-f", specPath); code != exitOK {
+		t.Fatal(out)
+	}
+	loaded, err := cluster.Load(specPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, dir, err := (&clusterOptions{spec: specPath}).openPKI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	all, set, err := contracts(loaded.Spec, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node = &statusNode{}
+	server, err := peer.NewServer(serverOptions(t, set, all[0], node))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.ServeTLS(listener, "", "")
+	t.Cleanup(func() { server.Close() })
+	return specPath, listener.Addr().String(), node
+}
+
+// serverOptions are a node's own, from the files that its Ignition config would bring.
+func serverOptions(t *testing.T, set *pki.Set, cfg *config.Config, node peer.Node) peer.ServerOptions {
+	t.Helper()
+	files := map[string][]byte{}
+	list, err := set.Files(cfg.Self())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		files[filepath.Base(f.Path)] = f.Content
+	}
+	pair, err := tls.X509KeyPair(files[config.CertPeer+".crt"], files[config.CertPeer+".key"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(files[config.CAPeer+".crt"]) {
+		t.Fatal("no peer CA")
+	}
+	return peer.ServerOptions{Certificate: pair, CA: pool, Inventory: cfg.Nodes, Now: time.Now, Node: node}
+}
+
+// slipway runs a command line and gives its exit code and all that it printed.
+func slipway(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	code := run(context.Background(), args, strings.NewReader(""), &out, &out)
+	return code, out.String()
+}
+
+var etcdWaits = status.Document{
+	Node: "n1", Step: "etcd", State: status.Waiting, WaitingFor: "2 of 3 etcd nodes", Since: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), LastError: "first\nhint",
+}
+
+func TestStatus(t *testing.T) {
+	spec, addr, node := statusLab(t)
+	node.set(etcdWaits)
+	code, out := slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr)
+	want := "NODE  STEP  STATE    SINCE                 WAITING FOR        LAST ERROR\n" +
+		"n1    etcd  waiting  2026-06-01T00:00:00Z  2 of 3 etcd nodes  first; hint\n"
+	if code != exitOK || out != want {
+		t.Errorf("exit %d:\n%swant:\n%s", code, out, want)
+	}
+	code, out = slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr, "--json")
+	var docs []status.Document
+	if err := json.Unmarshal([]byte(out), &docs); err != nil || code != exitOK || strings.Count(out, "\n") != 1 || docs[0].Step != "etcd" {
+		t.Errorf("exit %d, %v: %s", code, err, out)
+	}
+	code, out = slipway(t, "status", "-f", spec, "--address", "n1="+addr, "--address", "n2=127.0.0.1:1")
+	if code != exitFailed || !strings.Contains(out, "n2    -     no answer") || !strings.Contains(out, "no answer from n2") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// TestWait: exit 0 when the node serves, with what it waited for meanwhile.
+func TestWait(t *testing.T) {
+	spec, addr, node := statusLab(t)
+	node.set(etcdWaits)
+	time.AfterFunc(300*time.Millisecond, func() { node.set(status.Document{Node: "n1", State: status.Serving, Serving: true}) })
+	code, out := slipway(t, "wait", "-f", spec, "--node", "n1", "--address", addr, "--timeout", "1m")
+	want := "n1: etcd waiting, waiting for 2 of 3 etcd nodes: first; hint\nn1: serving\n"
+	if code != exitOK || out != want {
+		t.Errorf("exit %d:\n%swant:\n%s", code, out, want)
+	}
+}
+
+// TestWaitTimeout: exit 1, and the last line says what was missing.
+func TestWaitTimeout(t *testing.T) {
+	spec, addr, node := statusLab(t)
+	node.set(etcdWaits)
+	code, out := slipway(t, "wait", "-f", spec, "--node", "n1", "--address", addr, "--timeout", "200ms")
+	want := "slipway: waiting for the cluster: not serving after 200ms\nn1: etcd waiting, waiting for 2 of 3 etcd nodes: first; hint\n"
+	if code != exitFailed || !strings.HasSuffix(out, want) {
+		t.Errorf("exit %d:\n%swant at the end:\n%s", code, out, want)
+	}
+}

@@ -1,0 +1,194 @@
+package config
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"golang.org/x/mod/semver"
+)
+
+// label is a DNS label as Kubernetes and systemd-hostnamed both take it (RFC 1123, lower case).
+var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+// pauseTag is a version without the "v": it is the tag of registry.k8s.io/pause.
+var pauseTag = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
+
+// Validate returns everything that is wrong with the contract, joined into one error.
+func (c *Config) Validate() error {
+	if c.Version != Version {
+		return fmt.Errorf("version %d is not %d: this image and this node config do not belong together", c.Version, Version)
+	}
+	return errors.Join(c.Cluster.validate(), c.Versions.validate(), c.validateTime(), c.validateNodes(),
+		c.API.validate(), c.Network.validate(), c.Runtime.validate())
+}
+
+func (c Cluster) validate() error {
+	var errs []error
+	for _, f := range []struct{ key, value string }{{"cluster.id", c.ID}, {"cluster.name", c.Name}} {
+		if !label.MatchString(f.value) {
+			errs = append(errs, fmt.Errorf("%s: %q is not a DNS label", f.key, f.value))
+		}
+	}
+	if c.Epoch < 1 {
+		errs = append(errs, fmt.Errorf("cluster.epoch: %d is below 1", c.Epoch))
+	}
+	if c.Domain == "" {
+		errs = append(errs, errors.New("cluster.domain: is empty"))
+	}
+	return errors.Join(errs...)
+}
+
+func (v Versions) validate() error {
+	var errs []error
+	for _, f := range []struct{ key, value string }{
+		{"kubernetes", v.Kubernetes}, {"kubelet", v.Kubelet}, {"etcd", v.Etcd}, {"coredns", v.CoreDNS},
+	} {
+		if !semver.IsValid(f.value) {
+			errs = append(errs, fmt.Errorf("versions.%s: %q is not a version like v1.2.3", f.key, f.value))
+		}
+	}
+	if !pauseTag.MatchString(v.Pause) {
+		errs = append(errs, fmt.Errorf("versions.pause: %q is not an image tag like 3.10.2", v.Pause))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) validateTime() error {
+	if c.NotBefore.IsZero() {
+		return errors.New("notBefore: is missing")
+	}
+	return nil
+}
+
+func (c *Config) validateNodes() error {
+	var errs []error
+	names, addresses := map[string]bool{}, map[netip.Addr]bool{}
+	for i, n := range c.Nodes {
+		if err := n.validate(c.Network); err != nil {
+			errs = append(errs, fmt.Errorf("nodes[%d] %q: %w", i, n.Name, err))
+		}
+		if names[n.Name] || addresses[n.Address.Addr()] {
+			errs = append(errs, fmt.Errorf("nodes[%d] %q: name or address %s occurs twice", i, n.Name, n.Address.Addr()))
+		}
+		names[n.Name], addresses[n.Address.Addr()] = true, true
+	}
+	if !names[c.Node] {
+		errs = append(errs, fmt.Errorf("node: %q is not in nodes", c.Node))
+	}
+	if len(c.WithRole(ControlPlane)) == 0 {
+		errs = append(errs, fmt.Errorf("nodes: none has the role %s", ControlPlane))
+	}
+	if n := len(c.WithRole(Etcd)); n%2 == 0 {
+		errs = append(errs, fmt.Errorf("nodes: %d have the role %s, which must be odd", n, Etcd))
+	}
+	return errors.Join(errs...)
+}
+
+func (n Node) validate(network Network) error {
+	var errs []error
+	if !label.MatchString(n.Name) {
+		errs = append(errs, errors.New("the name is not a DNS label"))
+	}
+	if !n.Address.IsValid() || n.Address.Addr().IsUnspecified() {
+		errs = append(errs, errors.New("address is missing"))
+	}
+	if n.MAC != "" {
+		if _, err := net.ParseMAC(n.MAC); err != nil {
+			errs = append(errs, fmt.Errorf("mac %q is not a MAC address", n.MAC))
+		}
+	}
+	if sum, err := hex.DecodeString(n.Fingerprint); err != nil || len(sum) != 32 {
+		errs = append(errs, fmt.Errorf("fingerprint %q is not a SHA-256 in hex", n.Fingerprint))
+	}
+	return errors.Join(append(errs, n.validateRoles(), n.validatePodCIDR(network))...)
+}
+
+func (n Node) validateRoles() error {
+	if len(n.Roles) == 0 {
+		return errors.New("roles are missing")
+	}
+	for i, r := range n.Roles {
+		if !slices.Contains([]Role{LB, Etcd, ControlPlane, Worker}, r) {
+			return fmt.Errorf("role %q does not exist", r)
+		}
+		if slices.Contains(n.Roles[:i], r) {
+			return fmt.Errorf("role %q occurs twice", r)
+		}
+	}
+	return nil
+}
+
+// validatePodCIDR demands a slice of the pod network for every worker whose pods live on the bridge.
+func (n Node) validatePodCIDR(network Network) error {
+	if !n.PodCIDR.IsValid() {
+		if n.Has(Worker) && network.CNI == CNIBridge {
+			return errors.New("podCIDR is missing")
+		}
+		return nil
+	}
+	if !network.PodCIDR.Contains(n.PodCIDR.Addr()) || n.PodCIDR.Bits() < network.PodCIDR.Bits() || n.PodCIDR != n.PodCIDR.Masked() {
+		return fmt.Errorf("podCIDR %s is no slice of %s", n.PodCIDR, network.PodCIDR)
+	}
+	return nil
+}
+
+func (a API) validate() error {
+	if !slices.Contains(Modes, a.Mode) {
+		return fmt.Errorf("api.mode: %q is none of %q", a.Mode, Modes)
+	}
+	var errs []error
+	if vip := a.Mode == ModeStacked || a.Mode == ModeDedicated; vip != a.VIP.IsValid() {
+		errs = append(errs, fmt.Errorf("api.vip: must be set for the modes %s and %s and for no other", ModeStacked, ModeDedicated))
+	}
+	if a.Host == "" {
+		errs = append(errs, errors.New("api.host: is empty"))
+	}
+	if a.Port < 1 || a.Port > 65535 {
+		errs = append(errs, fmt.Errorf("api.port: %d is not a port", a.Port))
+	}
+	return errors.Join(errs...)
+}
+
+func (n Network) validate() error {
+	var errs []error
+	for _, f := range []struct {
+		key    string
+		prefix netip.Prefix
+	}{{"network.podCIDR", n.PodCIDR}, {"network.serviceCIDR", n.ServiceCIDR}} {
+		if !f.prefix.IsValid() || f.prefix != f.prefix.Masked() {
+			errs = append(errs, fmt.Errorf("%s: %q is not a network", f.key, f.prefix))
+		}
+	}
+	for _, f := range []struct {
+		key  string
+		addr netip.Addr
+	}{{"network.apiService", n.APIService}, {"network.dnsService", n.DNSService}} {
+		if !n.ServiceCIDR.Contains(f.addr) {
+			errs = append(errs, fmt.Errorf("%s: %q is not in %s", f.key, f.addr, n.ServiceCIDR))
+		}
+	}
+	for _, f := range []struct {
+		key, value string
+		allowed    []string
+	}{{"network.cni", n.CNI, CNIs}, {"network.proxyMode", n.ProxyMode, ProxyModes}} {
+		if !slices.Contains(f.allowed, f.value) {
+			errs = append(errs, fmt.Errorf("%s: %q is none of %q", f.key, f.value, f.allowed))
+		}
+	}
+	if n.ProxyMode == ProxyIPVS && !slices.Contains(Schedulers, n.Scheduler) {
+		errs = append(errs, fmt.Errorf("network.scheduler: %q is none of %q", n.Scheduler, Schedulers))
+	}
+	return errors.Join(errs...)
+}
+
+func (r Runtime) validate() error {
+	if !slices.Contains(Runtimes, r.Name) {
+		return fmt.Errorf("runtime.name: %q is none of %q", r.Name, Runtimes)
+	}
+	return nil
+}

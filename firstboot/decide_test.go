@@ -1,0 +1,102 @@
+package firstboot
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"slipway/firstboot/peer"
+)
+
+// TestDecide is the table of all rules. F numbers are the failure matrix of formation: F3 one member re-imaged with
+// its peers up, F4 with its peers down, F5 two of three re-imaged, F6 all re-imaged by intent, F7 one dead on arrival.
+func TestDecide(t *testing.T) {
+	own := func(change func(*world)) world {
+		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2"}
+		change(&w)
+		return w
+	}
+	absent := func(name string) view { return view{Name: name, Err: errors.New("no answer")} }
+	says := func(name string, formed, data bool) view {
+		return view{Name: name, Attestation: &peer.Attestation{Node: name, Cluster: "demo", Epoch: 2, Formed: formed, HasData: data}}
+	}
+	of := func(name, cluster string, epoch int, formed bool) view {
+		return view{Name: name, Attestation: &peer.Attestation{Node: name, Cluster: cluster, Epoch: epoch, Formed: formed, HasData: formed}}
+	}
+	with := func(peers ...view) func(*world) { return func(w *world) { w.Peers = peers } }
+	for _, test := range []struct {
+		name   string
+		world  world
+		want   start
+		reason string // part of it
+	}{
+		{"single, nothing there", own(with()), startNew, "1 of 1"},
+		{"single, data", own(func(w *world) { w.HasData = true }), startRestart, ""},
+		{"single, data and journal", own(func(w *world) { w.HasData, w.Journal, w.Formed = true, "demo/2", true }), startRestart, ""},
+		{"single, data and a journal that never saw it formed", own(func(w *world) { w.HasData, w.Journal = true, "demo/2" }), startRestart, ""},
+		{"single, data of another epoch", own(func(w *world) { w.HasData, w.Journal, w.Formed = true, "demo/1", true }), startRefuse, `"demo/1"`},
+		{"single, data lost", own(func(w *world) { w.Journal, w.Formed = "demo/2", true }), startJoin, "data is gone"},
+		{"single, started before, no data yet", own(func(w *world) { w.Journal = "demo/2" }), startNew, ""},
+		{"F6 single, journal of the epoch before", own(func(w *world) { w.Journal, w.Formed = "demo/1", true }), startNew, ""},
+
+		{"three, nobody else up", own(with(absent("b"), absent("c"))), startWait, "2 of 3 etcd nodes: no answer from b, c"},
+		{"F7 three, one dead on arrival", own(with(says("b", false, false), absent("c"))), startNew, "2 of 3"},
+		{"three, all clean", own(with(says("b", false, false), says("c", false, false))), startNew, "3 of 3"},
+		{"three, the others have started and wait", own(with(says("b", false, true), absent("c"))), startNew, ""},
+		{"F7 the third comes late", own(with(says("b", true, true), says("c", true, true))), startJoin, "b, c"},
+		{"F3 re-imaged, peers up", own(with(says("b", true, true), says("c", true, true))), startJoin, ""},
+		{"F3 re-imaged, one peer up", own(with(says("b", true, true), absent("c"))), startJoin, ""},
+		{"F4 re-imaged, peers down", own(with(absent("b"), absent("c"))), startWait, ""},
+		{"F4 data lost, peers down", own(func(w *world) {
+			w.Journal, w.Formed, w.Peers = "demo/2", true, []view{absent("b"), absent("c")}
+		}), startJoin, ""},
+		{"F5 two re-imaged, the survivor up", own(with(says("b", false, false), says("c", true, true))), startJoin, "formed, says c"},
+		{"F5 data lost on a peer, its journal there", own(with(says("b", true, false), absent("c"))), startJoin, ""},
+		{"F5 the survivor itself", own(func(w *world) {
+			w.HasData, w.Journal, w.Formed, w.Peers = true, "demo/2", true, []view{says("b", false, false), says("c", false, false)}
+		}), startRestart, ""},
+		{"F6 all new, a straggler of the old epoch", own(with(says("b", false, false), of("c", "demo", 1, true))), startNew, "2 of 3"},
+		{"F6 only stragglers answer", own(with(of("b", "demo", 1, true), of("c", "demo", 1, true))), startWait, "b (of demo/1)"},
+		{"F6 the straggler itself, without data", own(with(of("b", "demo", 3, true), absent("c"))), startRefuse, "epoch 3"},
+		{"F6 a peer of a later epoch, not formed yet", own(with(of("b", "demo", 3, false), says("c", false, false))), startRefuse, "out of date"},
+		{"another cluster is no vote", own(with(of("b", "other", 2, false), absent("c"))), startWait, "b (of other/2)"},
+		{"another cluster that formed is none of ours", own(with(of("b", "other", 2, true), says("c", false, false))), startNew, ""},
+
+		{"five, two clean", own(with(says("b", false, false), absent("c"), absent("d"), absent("e"))), startWait, "3 of 5"},
+		{"five, three clean", own(with(says("b", false, false), says("c", false, false), absent("d"), absent("e"))), startNew, "3 of 5"},
+		{"five, one formed against the rest", own(with(says("b", false, false), says("c", false, false), says("d", false, false), says("e", true, true))), startJoin, "e"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := decide(test.world)
+			if got.Start != test.want || !strings.Contains(got.Reason, test.reason) || got.Reason == "" {
+				t.Errorf("%s (%s), want %s (...%s...)", got.Start, got.Reason, test.want, test.reason)
+			}
+		})
+	}
+}
+
+// FuzzDecide looks for the one thing that must never be: a new cluster beside one that somebody saw formed.
+func FuzzDecide(f *testing.F) {
+	f.Add(false, false, byte(0), byte(1))
+	f.Add(false, true, byte(3), byte(9))
+	f.Fuzz(func(t *testing.T, data, formed bool, b, c byte) {
+		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", HasData: data, Formed: formed, Journal: "demo/2"}
+		anyFormed := formed
+		for i, bits := range []byte{b, c} {
+			v := view{Name: string(rune('b' + i)), Err: errors.New("no answer")}
+			if bits&1 != 0 {
+				a := peer.Attestation{Cluster: "demo", Epoch: 1 + int(bits>>1&3), Formed: bits&8 != 0, HasData: bits&16 != 0}
+				anyFormed = anyFormed || a.Formed && a.Epoch == 2
+				v = view{Name: v.Name, Attestation: &a}
+			}
+			w.Peers = append(w.Peers, v)
+		}
+		got := decide(w)
+		if got.Start == startNew && (anyFormed || data) {
+			t.Errorf("new in %+v", w)
+		}
+		if data != (got.Start == startRestart) {
+			t.Errorf("%s with data=%v", got.Start, data)
+		}
+	})
+}

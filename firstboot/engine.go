@@ -1,0 +1,226 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"slipway/firstboot/journal"
+	"slipway/firstboot/status"
+)
+
+// Engine runs the steps, for ever: first until all are done, then again and again to see whether they still are.
+// A step waits for those that it names in After, not for those that merely stand before it, so the runtime is made
+// ready while etcd waits for its peers.
+type Engine struct {
+	Node    string
+	Steps   []Step
+	Clock   Clock
+	Journal *journal.Store
+	Report  func(status.Document)
+	Finish  func() error // called when all steps are done, every time anew
+
+	progress map[string]*progress
+}
+
+// progress is what the engine knows of a step; it is gone with the process, observation brings it back.
+type progress struct {
+	seen, done bool
+	doubt      bool // was done, and the last look failed
+	working    bool
+	tries      int // failed ones in a row
+	polls      int // waiting ones in a row
+	waiting    string
+	err        error
+	next       time.Time
+}
+
+// Run works until the context ends and returns its error.
+func (e *Engine) Run(ctx context.Context) error {
+	for {
+		if err := e.Pass(ctx); err != nil {
+			return err
+		}
+		if err := e.Clock.Sleep(ctx, e.pause()); err != nil {
+			return err
+		}
+	}
+}
+
+// Pass gives every step whose turn it is one try. The only error is the context's.
+func (e *Engine) Pass(ctx context.Context) error {
+	if e.progress == nil {
+		e.progress = map[string]*progress{}
+		for _, s := range e.Steps {
+			e.progress[s.Name] = &progress{}
+		}
+	}
+	for _, s := range e.Steps {
+		p := e.progress[s.Name]
+		if !e.ready(s) || e.Clock.Now().Before(p.next) {
+			continue
+		}
+		e.try(ctx, s, p)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.publish()
+	}
+	return nil
+}
+
+// ready says whether all that the step comes after is done.
+func (e *Engine) ready(s Step) bool {
+	for _, name := range s.After {
+		if p, has := e.progress[name]; has && !p.done {
+			return false
+		}
+	}
+	return true
+}
+
+// Serving says whether every step was done when last looked at.
+func (e *Engine) Serving() bool {
+	for _, s := range e.Steps {
+		if p := e.progress[s.Name]; p == nil || !p.done {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Engine) try(parent context.Context, s Step, p *progress) {
+	ctx, cancel := context.WithTimeout(parent, s.limit())
+	defer cancel()
+	found, err := s.Observe(ctx)
+	if err == nil && found.act {
+		p.done, p.working = false, p.tries == 0
+		e.publish()
+		found, err = e.act(ctx, s, found)
+		p.working = false
+	}
+	if err == nil && found.done {
+		err = e.record(s)
+	}
+	if parent.Err() == nil {
+		p.settle(s, found, err, e.Clock.Now())
+	}
+}
+
+// act acts and verifies.
+func (e *Engine) act(ctx context.Context, s Step, found Finding) (Finding, error) {
+	if err := s.Act(ctx); err != nil {
+		return found, err
+	}
+	found, err := s.Observe(ctx)
+	if err == nil && found.act {
+		err = fmt.Errorf("still waiting for %s after doing what should bring it", found.waiting)
+	}
+	return found, err
+}
+
+// record journals the first time that a step is done.
+func (e *Engine) record(s Step) error {
+	if e.Journal.Get().Has(s.Name) {
+		return nil
+	}
+	at := e.Clock.Now().UTC().Truncate(time.Second)
+	return e.Journal.Update(func(j *journal.Journal) {
+		j.Steps = append(j.Steps, journal.Entry{Step: s.Name, At: at})
+	})
+}
+
+func (p *progress) settle(s Step, found Finding, err error, now time.Time) {
+	p.seen = true
+	if err != nil && p.done && !p.doubt { // one failed look is not yet a failure: look again soon
+		p.doubt, p.next = true, now.Add(time.Second)
+		return
+	}
+	p.doubt, p.err, p.waiting = false, err, found.waiting
+	p.done = err == nil && found.done
+	switch {
+	case p.done:
+		p.tries, p.polls, p.next = 0, 0, now.Add(s.recheck())
+	case err != nil:
+		p.tries++
+		p.next = now.Add(backoff(p.tries))
+	default:
+		p.polls++
+		p.next = now.Add(poll(p.polls))
+	}
+}
+
+// backoff doubles from one second to ten.
+func backoff(tries int) time.Duration {
+	return min(time.Second<<min(tries-1, 10), 10*time.Second)
+}
+
+// poll is how long to wait before looking again: often in the beginning, when formation is quick.
+func poll(polls int) time.Duration {
+	if polls <= 120 {
+		return time.Second
+	}
+	return 5 * time.Second
+}
+
+// pause is the time until the next step's turn.
+func (e *Engine) pause() time.Duration {
+	now := e.Clock.Now()
+	pause := defaultRecheck
+	for _, s := range e.Steps {
+		if e.ready(s) {
+			pause = min(pause, e.progress[s.Name].next.Sub(now))
+		}
+	}
+	return max(pause, 50*time.Millisecond)
+}
+
+// publish reports where things stand.
+func (e *Engine) publish() {
+	serving := e.Serving()
+	d := status.Document{Node: e.Node, Serving: serving}
+	if serving {
+		d.Step, d.State = e.Steps[len(e.Steps)-1].Name, status.Serving
+		if err := e.Finish(); err != nil {
+			d.LastError = err.Error()
+		}
+	}
+	for _, s := range e.Steps {
+		p := e.progress[s.Name]
+		state := p.state()
+		d.Steps = append(d.Steps, status.Step{Name: s.Name, State: state})
+		if d.Step == "" && !p.done {
+			d.Step, d.State, d.WaitingFor, d.LastError = s.Name, state, p.waiting, errorText(p.err)
+			if !p.working {
+				d.NextRetry = p.next.UTC()
+			}
+		}
+	}
+	d.Formed = e.Journal.Get().Formed
+	e.Report(d)
+}
+
+func (p *progress) state() status.State {
+	switch {
+	case p.working:
+		return status.Working
+	case p.done:
+		return status.Done
+	case p.err != nil:
+		return status.Failed
+	case p.seen:
+		return status.Waiting
+	}
+	return status.Pending
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return err.Error() + " (took too long)"
+	}
+	return err.Error()
+}

@@ -1,0 +1,341 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/journal"
+	"slipway/firstboot/status"
+	"slipway/roles"
+)
+
+// fakeWorld is a machine with its disk, its systemd and the cluster on it. Its state prints as sorted text.
+type fakeWorld struct {
+	t     *testing.T
+	cfg   *config.Config
+	out   roles.Output
+	root  string
+	now   time.Time
+	boot  int
+	units map[string]time.Time // running since; gone at a power cut
+	guest map[string]string    // VMware variables
+	peers fakePeers
+	api   *fakeAPI
+	log   []string
+	wrong []string // what must never happen
+
+	known     map[string]string // units as systemd has read them
+	removeOff bool              // Remove does nothing, as on a file system that cannot be written
+
+	acts, crashAt int // every change is an act; the process dies at number crashAt
+	crashAfter    bool
+	acted         []string
+}
+
+// crash is what ends the process in the middle of something.
+type crash struct{ act string }
+
+// change does something that lasts, or dies before or after it.
+func (w *fakeWorld) change(act string, do func() error) error {
+	w.acts++
+	w.acted = append(w.acted, act)
+	if w.acts == w.crashAt && !w.crashAfter {
+		panic(crash{act})
+	}
+	err := do()
+	if w.acts == w.crashAt {
+		panic(crash{act})
+	}
+	return err
+}
+
+func newWorld(t *testing.T, cfg *config.Config) *fakeWorld {
+	t.Helper()
+	out, err := roles.Render(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorldWith(t, cfg, out)
+}
+
+// newWorldWith is for tests that need many worlds of one rendering.
+func newWorldWith(t *testing.T, cfg *config.Config, out roles.Output) *fakeWorld {
+	w := &fakeWorld{
+		t: t, cfg: cfg, out: out, root: t.TempDir(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
+		guest: map[string]string{}, peers: fakePeers{},
+	}
+	w.api = newFakeAPI(w)
+	w.put("/run/ignition.json", `{"storage":{}}`)
+	w.put("/sys/class/dmi/id/sys_vendor", "QEMU\n")
+	w.powerOn()
+	return w
+}
+
+func (w *fakeWorld) path(name string) string { return filepath.Join(w.root, name) }
+
+// put places a file that the world brings; it is no act.
+func (w *fakeWorld) put(name, content string) {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(w.path(name)), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path(name), []byte(content), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// powerOn starts the machine: nothing runs yet. What was in memory is gone, except for what a first boot leaves there.
+func (w *fakeWorld) powerOn() {
+	w.boot++
+	w.units, w.known = map[string]time.Time{}, map[string]string{}
+	if w.boot > 1 {
+		if err := os.RemoveAll(w.path("/run")); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.put(bootIDPath, fmt.Sprintf("boot-%d\n", w.boot))
+}
+
+// start makes the daemon's engine on what is on the disk now.
+func (w *fakeWorld) start() (*Engine, *[]status.Document) {
+	w.t.Helper()
+	j, err := journal.Open(fakeFS{Prefix(w.root), w})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
+	n := newNode(host, w.cfg, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	var said []status.Document
+	e := &Engine{
+		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Finish: n.recordFormed,
+		Report: func(d status.Document) { said = append(said, d) },
+	}
+	return e, &said
+}
+
+// form runs the daemon until it serves or limit has passed on the world's clock, and gives its last status.
+func (w *fakeWorld) form(limit time.Duration) status.Document {
+	w.t.Helper()
+	e, said := w.start()
+	for end := w.now.Add(limit); w.now.Before(end); {
+		if err := e.Pass(context.Background()); err != nil {
+			w.t.Fatal(err)
+		}
+		if e.Serving() {
+			break
+		}
+		if err := e.Clock.Sleep(context.Background(), e.pause()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return (*said)[len(*said)-1]
+}
+
+// String is the state as sorted text: what runs, what is on the disk, what is in the cluster. Times are left out.
+func (w *fakeWorld) String() string {
+	var lines []string
+	for name := range w.units {
+		if name != imagesUnit { // loads what is not there, and only then
+			lines = append(lines, "unit "+name)
+		}
+	}
+	for name, value := range w.guest {
+		lines = append(lines, "guest "+name+" "+value)
+	}
+	lines = append(lines, w.api.lines()...)
+	err := filepath.WalkDir(w.root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name := strings.TrimPrefix(path, w.root)
+		if name == journal.Path || strings.HasPrefix(name, "/proc/") {
+			return err
+		}
+		lines = append(lines, fmt.Sprintf("file %s %o %s", name, info.Mode().Perm(), sum(data)[:8]))
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	lines = append(lines, w.journalLines()...)
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (w *fakeWorld) journalLines() []string {
+	s, err := journal.Open(Prefix(w.root))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	j := s.Get()
+	lines := []string{fmt.Sprintf("journal token=%s started=%s formed=%v", j.Token, j.Started, j.Formed)}
+	for _, e := range j.Steps {
+		lines = append(lines, "journal step "+e.Step)
+	}
+	return lines
+}
+
+// fakeFS counts changes, and leaves out the syncs, which are Prefix's own test.
+type fakeFS struct {
+	Prefix
+	w *fakeWorld
+}
+
+func (f fakeFS) WriteFile(name string, data []byte, mode fs.FileMode) error {
+	return f.w.change("write "+name, func() error {
+		tmp := f.w.path(name) + ".new"
+		return errors.Join(os.WriteFile(tmp, data, mode), os.Chmod(tmp, mode), os.Rename(tmp, f.w.path(name)))
+	})
+}
+
+func (f fakeFS) Remove(name string) error {
+	return f.w.change("remove "+name, func() error {
+		if f.w.removeOff {
+			return nil
+		}
+		return os.Remove(f.w.path(name))
+	})
+}
+
+// fakeClock is the world's clock: sleeping makes it later.
+type fakeClock struct{ w *fakeWorld }
+
+func (c fakeClock) Now() time.Time { return c.w.now }
+
+func (c fakeClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.w.now = c.w.now.Add(d)
+	return ctx.Err()
+}
+
+// fakeRunner is systemd, containerd and the VMware tools.
+type fakeRunner struct{ w *fakeWorld }
+
+func (r fakeRunner) Run(_ context.Context, name string, args ...string) (string, error) {
+	switch line := strings.Join(append([]string{name}, args...), " "); {
+	case strings.HasPrefix(line, "systemctl show "):
+		return r.w.show(args[len(args)-1]), nil
+	case strings.HasPrefix(line, "systemctl start "), strings.HasPrefix(line, "systemctl restart "):
+		return "", r.w.change(line, func() error { return r.w.startUnit(args[len(args)-1], args[0] == "restart") })
+	case line == "systemctl daemon-reload":
+		return "", r.w.change(line, func() error { return r.w.readUnits() })
+	case strings.HasPrefix(line, "ctr "):
+		return r.w.images(), nil
+	case name == "vmware-rpctool":
+		return r.w.rpc(args[0])
+	case name == "journalctl":
+		return "E0601 12:00:00.000001    4711 main.go:1] it broke\n", nil
+	}
+	return "", fmt.Errorf("running %s: not in this world", name)
+}
+
+// distroUnits come with the image.
+var distroUnits = []string{"containerd.service", "chrony.service", "docker.socket"}
+
+// notifying units need a moment until they are ready.
+var notifying = []string{"etcd.service", "kube-apiserver.service", "kubelet.service", "slipway-apilb.service"}
+
+func (w *fakeWorld) active(name string) bool {
+	since, running := w.units[name]
+	return running && (!slices.Contains(notifying, name) || !w.now.Before(since.Add(3*time.Second)))
+}
+
+func (w *fakeWorld) show(name string) string {
+	load, state := "loaded", "inactive"
+	if _, known := w.known[name]; !known && !slices.Contains(distroUnits, name) {
+		load = "not-found"
+	}
+	if _, running := w.units[name]; running {
+		state = "activating"
+	}
+	if w.active(name) {
+		state = "active"
+	}
+	return fmt.Sprintf("LoadState=%s\nActiveState=%s\nSubState=dead\nResult=success\nJob=\n", load, state)
+}
+
+func (w *fakeWorld) readUnits() error {
+	entries, err := os.ReadDir(w.path(unitDir))
+	w.known = map[string]string{}
+	for _, e := range entries {
+		data, err := os.ReadFile(w.path(unitDir + e.Name()))
+		if err != nil {
+			return err
+		}
+		w.known[e.Name()] = string(data)
+	}
+	return err
+}
+
+// startUnit starts a unit with what it does at once, and watches over what must never happen.
+func (w *fakeWorld) startUnit(name string, again bool) error {
+	if _, running := w.units[name]; running && !again {
+		return nil
+	}
+	switch name {
+	case "etcd.service":
+		if err := w.startEtcd(); err != nil {
+			return err
+		}
+	case "kubelet.service":
+		if _, err := os.Stat(w.path("/run/ignition.json")); err == nil {
+			w.wrong = append(w.wrong, "the kubelet started before the scrub")
+		}
+		w.api.kubeletStarted()
+	case "slipway-images.service":
+		w.api.image(w.cfg.Versions.PauseImage())
+		w.api.image(w.cfg.Versions.CoreDNSImage())
+	}
+	w.units[name] = w.now
+	return nil
+}
+
+func (w *fakeWorld) startEtcd() error {
+	env, err := os.ReadFile(w.path(etcdEnv))
+	if err != nil {
+		return err
+	}
+	logs, _ := filepath.Glob(w.path("/var/lib/etcd/member/wal/*.wal"))
+	if len(logs) > 0 {
+		return nil
+	}
+	if !strings.Contains(string(env), "ETCD_INITIAL_CLUSTER_STATE=new\n") {
+		w.wrong = append(w.wrong, "etcd started without data, and not as new")
+		return nil
+	}
+	if len(w.api.objects) > 0 {
+		w.wrong = append(w.wrong, "a second cluster was formed")
+	}
+	w.put("/var/lib/etcd/member/wal/0.wal", w.cfg.EtcdToken())
+	return nil
+}
+
+func (w *fakeWorld) images() string {
+	return strings.Join(slices.Sorted(maps.Keys(w.api.images)), "\n") + "\n"
+}
+
+func (w *fakeWorld) rpc(command string) (string, error) {
+	verb, rest, _ := strings.Cut(command, " ")
+	name, value, _ := strings.Cut(rest, " ")
+	if verb == "info-set" {
+		return "", w.change("guest "+name, func() error { w.guest[name] = value; return nil })
+	}
+	if v, ok := w.guest[name]; ok {
+		return v + "\n", nil
+	}
+	return "", errors.New("running vmware-rpctool: exit status 1: No value found")
+}

@@ -1,0 +1,312 @@
+package firstboot
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/journal"
+	"slipway/firstboot/peer"
+	"slipway/firstboot/status"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+// contract is a good node config for the first of the nodes, as the parser gives it.
+func contract(t *testing.T, nodes ...config.Node) *config.Config {
+	t.Helper()
+	for i := range nodes {
+		nodes[i].Address = netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", 11+i))
+		nodes[i].Fingerprint = strings.Repeat(fmt.Sprintf("%02x", 11+i), 32)
+		if nodes[i].Has(config.Worker) {
+			nodes[i].PodCIDR = netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", i))
+		}
+	}
+	c := &config.Config{
+		Version: config.Version, Cluster: config.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
+		Versions:  config.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.12.4", Pause: "3.10.2"},
+		NotBefore: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Node: nodes[0].Name, Nodes: nodes,
+		API: config.API{Mode: config.ModeNone, Host: "10.0.0.11", Port: config.APIPort},
+		Network: config.Network{
+			PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+			APIService: netip.MustParseAddr("10.96.0.1"), DNSService: netip.MustParseAddr("10.96.0.10"),
+			CNI: config.CNIBridge, ProxyMode: config.ProxyIPVS, Scheduler: "rr",
+		},
+		Runtime: config.Runtime{Name: config.RuntimeContainerd},
+	}
+	if control := c.WithRole(config.ControlPlane); len(control) > 1 {
+		c.API = config.API{Mode: config.ModeExternal, Host: "api.example.com", Port: config.APIPort}
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := config.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+var everything = []config.Role{config.Etcd, config.ControlPlane, config.Worker}
+
+func single(t *testing.T) *config.Config {
+	return contract(t, config.Node{Name: "n1", Roles: everything})
+}
+
+func three(t *testing.T) *config.Config {
+	return contract(t, config.Node{Name: "cp1", Roles: everything}, config.Node{Name: "cp2", Roles: everything}, config.Node{Name: "cp3", Roles: everything})
+}
+
+// TestFormation forms a single node and compares the acts and the end state.
+func TestFormation(t *testing.T) {
+	w := newWorld(t, single(t))
+	if last := w.form(5 * time.Minute); !last.Serving || !last.Formed || last.State != status.Serving {
+		t.Fatalf("not serving: %+v", last)
+	}
+	golden(t, "single.txt", "acts:\n"+strings.Join(w.acted, "\n")+"\n\nstate:\n"+shorten(w.String()))
+	if len(w.wrong) > 0 {
+		t.Error(w.wrong)
+	}
+	before := w.acts
+	w.form(time.Minute)
+	if w.acts != before {
+		t.Errorf("a second daemon on a node that serves did %q", w.acted[before:])
+	}
+}
+
+// shorten leaves sums of contents out: they change with every template.
+func shorten(state string) string {
+	var lines []string
+	for line := range strings.Lines(state) {
+		f := strings.Fields(line)
+		if f[0] == "file" || f[0] == "object" {
+			f = f[:len(f)-1]
+		}
+		lines = append(lines, strings.Join(f, " "))
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); run with -update to accept:\n%s", path, diff)
+	}
+}
+
+// TestCrash lets the process die before and after every single change, journal writes included, once as a crash of the
+// daemon and once as a power cut, and expects the same end state every time.
+func TestCrash(t *testing.T) {
+	whole := newWorld(t, single(t))
+	whole.form(5 * time.Minute)
+	want := whole.String()
+	for act := 1; act <= whole.acts; act++ {
+		for _, after := range []bool{false, true} {
+			for _, power := range []bool{false, true} {
+				w := newWorldWith(t, whole.cfg, whole.out)
+				w.crashAt, w.crashAfter = act, after
+				at := dies(t, w)
+				if power {
+					w.powerOn()
+				}
+				name := fmt.Sprintf("act %d (%s), after=%v, power cut=%v", act, at, after, power)
+				if last := w.form(5 * time.Minute); !last.Serving {
+					t.Fatalf("%s: not serving: %+v", name, last)
+				}
+				if diff := cmp.Diff(want, w.String()); diff != "" {
+					t.Fatalf("%s: another end state:\n%s", name, diff)
+				}
+				if len(w.wrong) > 0 {
+					t.Fatalf("%s: %v", name, w.wrong)
+				}
+			}
+		}
+	}
+}
+
+// dies runs the formation into its crash and says where that was.
+func dies(t *testing.T, w *fakeWorld) (at string) {
+	t.Helper()
+	defer func() {
+		c, ok := recover().(crash)
+		if !ok {
+			t.Fatal("there was no crash")
+		}
+		at, w.crashAt = c.act, 0
+	}()
+	w.form(5 * time.Minute)
+	return ""
+}
+
+// TestPowerCutAfterFormation: everything starts again from the disk, with nothing decided anew.
+func TestPowerCutAfterFormation(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	want := w.String()
+	w.powerOn()
+	if last := w.form(5 * time.Minute); !last.Serving {
+		t.Errorf("not serving: %+v", last)
+	}
+	if diff := cmp.Diff(want, w.String()); diff != "" {
+		t.Errorf("another state:\n%s", diff)
+	}
+}
+
+// TestSupervision: what goes down is noticed, reported and started again.
+func TestSupervision(t *testing.T) {
+	w := newWorld(t, single(t))
+	e, said := w.start()
+	pass := func(d time.Duration) {
+		for end := w.now.Add(d); w.now.Before(end); {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			e.Clock.Sleep(context.Background(), e.pause())
+		}
+	}
+	pass(2 * time.Minute)
+	if !e.Serving() {
+		t.Fatalf("not serving: %+v", (*said)[len(*said)-1])
+	}
+	delete(w.units, "kube-scheduler.service")
+	from := len(*said)
+	pass(time.Minute)
+	if !e.Serving() {
+		t.Error("not serving again")
+	}
+	noticed := slices.ContainsFunc((*said)[from:], func(d status.Document) bool { return d.Step == "controllers" && !d.Serving })
+	if !noticed {
+		t.Error("nobody was told that the scheduler went down")
+	}
+}
+
+// TestLostData: a node that lost its etcd data never forms a second cluster, and says what it waits for.
+func TestLostData(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	w.powerOn()
+	if err := os.RemoveAll(w.path("/var/lib/etcd")); err != nil {
+		t.Fatal(err)
+	}
+	last := w.form(2 * time.Minute)
+	if last.Step != "etcd" || last.State != status.Failed || !strings.Contains(last.LastError, "cluster already formed") {
+		t.Errorf("status %+v", last)
+	}
+	if len(w.wrong) > 0 || !w.active("kubelet.service") {
+		t.Errorf("wrong: %v; the kubelet runs: %v", w.wrong, w.active("kubelet.service"))
+	}
+}
+
+// TestMajority: the first of three waits for a second one, then forms.
+func TestMajority(t *testing.T) {
+	w := newWorld(t, three(t))
+	last := w.form(time.Minute)
+	if want := "2 of 3 etcd nodes: no answer from cp2, cp3"; last.WaitingFor != want || last.Step != "etcd" || last.State != status.Waiting {
+		t.Fatalf("status %+v, want to wait for %q", last, want)
+	}
+	w.peers["cp3"] = peer.Attestation{Node: "cp3", Cluster: "demo", Epoch: 1}
+	if last = w.form(5 * time.Minute); !last.Serving {
+		t.Errorf("not serving: %+v", last)
+	}
+}
+
+// TestRoles: a node has the steps of its roles and no others.
+func TestRoles(t *testing.T) {
+	cp := config.Node{Name: "cp1", Roles: []config.Role{config.Etcd, config.ControlPlane}}
+	worker := config.Node{Name: "w1", Roles: []config.Role{config.Worker}}
+	balancer := config.Node{Name: "lb1", Roles: []config.Role{config.LB}}
+	for _, test := range []struct {
+		nodes []config.Node
+		want  string
+	}{
+		{[]config.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve cluster"},
+		{[]config.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready"},
+		{[]config.Node{balancer, cp}, "time-gate scrub files lb apilb services"},
+	} {
+		cfg := contract(t, slices.Clone(test.nodes)...)
+		if test.nodes[0].Name == "lb1" {
+			cfg.API.Mode = config.ModeDedicated
+		}
+		e, _ := newWorld(t, cfg).start()
+		var names []string
+		for _, s := range e.Steps {
+			for _, before := range s.After {
+				if later := slices.IndexFunc(e.Steps, func(o Step) bool { return o.Name == before }); later >= 0 && !slices.Contains(names, before) {
+					t.Errorf("%s: step %q stands before %q", cfg.Node, s.Name, before)
+				}
+			}
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%s: %s, want %s", cfg.Node, got, test.want)
+		}
+	}
+}
+
+// TestWorker: a worker alone reaches the API through the loopback balancer with its own certificate.
+func TestWorker(t *testing.T) {
+	w := newWorld(t, contract(t,
+		config.Node{Name: "w1", Roles: []config.Role{config.Worker}},
+		config.Node{Name: "cp1", Roles: []config.Role{config.Etcd, config.ControlPlane}}))
+	if last := w.form(time.Minute); last.Serving || last.Step != "kube-proxy" {
+		t.Errorf("without an API server: %+v", last)
+	}
+	w.units["kube-apiserver.service"] = w.now // elsewhere
+	w.put(kubeletServing, "certificate")      // approved there
+	last := w.form(time.Minute)
+	if !last.Serving || !last.Formed {
+		t.Errorf("not serving: %+v", last)
+	}
+}
+
+// TestTime: a clock that is certainly wrong stops the formation, with a status that does not change every second.
+func TestTime(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.now = time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC)
+	w.put(ImagePath, `{"buildTime":"2026-03-01T00:00:00Z"}`)
+	last := w.form(time.Minute)
+	if last.Step != "time-gate" || last.WaitingFor != "time: the clock is before 2026-03-01T00:00:00Z" || last.State != status.Waiting {
+		t.Errorf("status %+v", last)
+	}
+	if w.active("etcd.service") || w.active("kubelet.service") || !w.active("chrony.service") {
+		t.Errorf("state:\n%s", w)
+	}
+	w.now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	if last := w.form(5 * time.Minute); !last.Serving {
+		t.Errorf("not serving: %+v", last)
+	}
+}
+
+// TestJournalUnreadable: a journal that cannot be trusted is not an empty one.
+func TestJournalUnreadable(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.put(journal.Path, `{"version":1,"formed":true}`)
+	if _, err := journal.Open(Prefix(w.root)); err == nil {
+		t.Error("it was opened")
+	}
+}

@@ -1,0 +1,54 @@
+package firstboot
+
+import (
+	"context"
+	"io/fs"
+	"net/http"
+	"time"
+)
+
+// FS is the node's file system, by absolute path. The real one is a prefix before every path, so that the same code
+// runs in a folder of a test.
+type FS interface {
+	ReadFile(name string) ([]byte, error)
+	Stat(name string) (fs.FileInfo, error)                      // does not follow links
+	Glob(pattern string) ([]string, error)                      // sorted
+	MkdirAll(name string, mode fs.FileMode) error               // durable
+	WriteFile(name string, data []byte, mode fs.FileMode) error // whole, durable, exactly this mode
+	Remove(name string) error                                   // a missing file is no error
+}
+
+// Runner runs a program to its end and gives its standard output. The error holds what it said on standard error.
+type Runner interface {
+	Run(ctx context.Context, name string, args ...string) (string, error)
+}
+
+// Fetcher does one HTTP exchange.
+type Fetcher interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Identity names the certificate to present and the CA to trust, as files under config.PKIDir without their ending.
+// The zero Identity presents nothing and trusts anybody: only for health answers on the loopback, to which nothing is told.
+type Identity struct {
+	Cert, CA string
+}
+
+// Clients gives a Fetcher for an identity.
+type Clients interface {
+	Client(Identity) (Fetcher, error)
+}
+
+// Clock is the time. Sleep ends early with the context's error.
+type Clock interface {
+	Now() time.Time
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Host is everything that formation touches.
+type Host struct {
+	FS      FS
+	Run     Runner
+	Clients Clients
+	Clock   Clock
+}

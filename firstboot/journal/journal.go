@@ -1,0 +1,128 @@
+// Package journal is a node's durable memory of its formation: whether the cluster ever formed, and when each step was
+// first done. Observation decides what is to be done next; the journal answers only what cannot be observed, above
+// all "did I ever belong to a formed cluster?" after the data is gone.
+//
+// Start with Open and (*Store).Update. Every write is temporary file, fsync, rename, fsync of the folder.
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Path is where the journal lies on the node.
+const Path = "/var/lib/slipway/journal.json"
+
+const version = 1
+
+// Entry says when a step was first done.
+type Entry struct {
+	Step string    `json:"step"`
+	At   time.Time `json:"at"`
+}
+
+// Journal is the document. A journal of another token speaks of another cluster.
+type Journal struct {
+	Version  int       `json:"version"`
+	Token    string    `json:"token,omitempty"` // "<cluster id>/<epoch>" of what is recorded
+	Started  string    `json:"started,omitempty"`
+	Formed   bool      `json:"formed"` // the cluster was seen working
+	FormedAt time.Time `json:"formedAt,omitzero"`
+	Steps    []Entry   `json:"steps,omitempty"`
+}
+
+// Has says whether a step was ever done.
+func (j Journal) Has(step string) bool {
+	return slices.ContainsFunc(j.Steps, func(e Entry) bool { return e.Step == step })
+}
+
+// FormedAs says whether the cluster of this token was ever seen formed.
+func (j Journal) FormedAs(token string) bool { return j.Formed && j.Token == token }
+
+// Parse reads a journal strictly: a journal that cannot be trusted must not count as an empty one.
+func Parse(data []byte) (Journal, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var j Journal
+	if err := dec.Decode(&j); err != nil {
+		return Journal{}, fmt.Errorf("parsing journal: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Journal{}, errors.New("parsing journal: data after the document")
+	}
+	if j.Version != version {
+		return Journal{}, fmt.Errorf("parsing journal: version %d is not %d", j.Version, version)
+	}
+	if j.Formed && j.Token == "" {
+		return Journal{}, errors.New("parsing journal: formed, but without a token")
+	}
+	return j, nil
+}
+
+// FS is what the journal needs of a file system. WriteFile must replace the file whole and durably.
+type FS interface {
+	ReadFile(name string) ([]byte, error)
+	MkdirAll(name string, mode fs.FileMode) error
+	WriteFile(name string, data []byte, mode fs.FileMode) error
+}
+
+// Store is the journal on disk. It may be used from several goroutines.
+type Store struct {
+	fs  FS
+	mu  sync.Mutex
+	now Journal
+}
+
+// Open reads the journal; a missing file is an empty journal, an unreadable one an error.
+func Open(files FS) (*Store, error) {
+	data, err := files.ReadFile(Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Store{fs: files, now: Journal{Version: version}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading journal: %w", err)
+	}
+	j, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", Path, err)
+	}
+	return &Store{fs: files, now: j}, nil
+}
+
+// Get is the journal as it lies on disk.
+func (s *Store) Get() Journal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.now
+	j.Steps = slices.Clone(j.Steps)
+	return j
+}
+
+// Update changes the journal; it is on disk when Update returns nil, and unchanged otherwise.
+func (s *Store) Update(change func(*Journal)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.now
+	next.Steps = slices.Clone(next.Steps)
+	change(&next)
+	data, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding journal: %w", err)
+	}
+	if err := s.fs.MkdirAll(path.Dir(Path), 0o700); err != nil {
+		return fmt.Errorf("writing journal: %w", err)
+	}
+	if err := s.fs.WriteFile(Path, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("writing journal: %w", err)
+	}
+	s.now = next
+	return nil
+}

@@ -1,0 +1,124 @@
+package firstboot
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/journal"
+	"slipway/firstboot/kube"
+	"slipway/firstboot/peer"
+	"slipway/roles"
+)
+
+// runDir holds what is about this boot only.
+const runDir = "/run/slipway"
+
+// node is one machine with all that its steps need.
+type node struct {
+	Host
+	cfg     *config.Config
+	self    config.Node
+	out     roles.Output
+	journal *journal.Store
+	peers   attester
+	log     func(format string, args ...any)
+
+	etcd    verdict // what observing etcd decided last
+	refused onceSet // certificate requests that were logged as refused, by UID
+}
+
+func newNode(h Host, cfg *config.Config, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *node {
+	return &node{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, log: log}
+}
+
+// renders says whether the roles ask for a unit.
+func (n *node) renders(unit string) bool {
+	return slices.ContainsFunc(n.out.Units, func(u roles.Unit) bool { return u.Name == unit })
+}
+
+// api is the way to the API server: a control plane asks its own, everybody else the loopback balancer.
+func (n *node) api() (*kube.Client, error) {
+	id, port := Identity{Cert: config.CertKubelet, CA: config.CACluster}, config.LocalAPIPort
+	if n.self.Has(config.ControlPlane) {
+		id.Cert, port = config.CertAdmin, config.APIPort
+	}
+	return n.client(id, port)
+}
+
+func (n *node) client(id Identity, port int) (*kube.Client, error) {
+	fetch, err := n.Clients.Client(id)
+	if err != nil {
+		return nil, err
+	}
+	return &kube.Client{Base: fmt.Sprintf("https://127.0.0.1:%d", port), HTTP: fetch}, nil
+}
+
+// hasData says whether there is an etcd database. etcd itself goes by the log: without one it bootstraps.
+func (n *node) hasData() (bool, error) {
+	logs, err := n.FS.Glob("/var/lib/etcd/member/wal/*.wal")
+	return len(logs) > 0, err
+}
+
+// Attest says what this node knows of its cluster.
+func (n *node) Attest() (peer.Attestation, error) {
+	data, err := n.hasData()
+	return peer.Attestation{
+		Node: n.self.Name, Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch,
+		Formed: n.journal.Get().FormedAs(n.cfg.EtcdToken()), HasData: data,
+	}, err
+}
+
+// recordFormed journals that the cluster was seen working.
+func (n *node) recordFormed() error {
+	token := n.cfg.EtcdToken()
+	if n.journal.Get().FormedAs(token) {
+		return nil
+	}
+	now := n.Clock.Now().UTC()
+	return n.journal.Update(func(j *journal.Journal) { j.Token, j.Formed, j.FormedAt = token, true, now })
+}
+
+// exists says whether there is anything at a path.
+func (n *node) exists(name string) (bool, error) {
+	_, err := n.FS.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// matches says whether a file has this content and mode.
+func (n *node) matches(name string, content []byte, mode fs.FileMode) (bool, error) {
+	info, err := n.FS.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm() != mode.Perm() {
+		return false, nil
+	}
+	have, err := n.FS.ReadFile(name)
+	return bytes.Equal(have, content), err
+}
+
+// write makes a file be so, with the folders above it.
+func (n *node) write(name string, content []byte, mode fs.FileMode) error {
+	if err := n.FS.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return n.FS.WriteFile(name, content, mode)
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
+}

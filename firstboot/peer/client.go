@@ -1,0 +1,112 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/status"
+)
+
+// Client calls one node. The node proves itself by a certificate for its name, whatever the address is.
+type Client struct {
+	node   config.Node
+	addr   string
+	random io.Reader
+	http   *http.Client
+}
+
+// NewClient makes a client for a node at addr, "host:port". base holds the caller's certificate and the peer CA;
+// random makes nonces.
+func NewClient(base *tls.Config, node config.Node, addr string, random io.Reader) *Client {
+	cfg := base.Clone()
+	cfg.ServerName, cfg.MinVersion = node.Name, tls.VersionTLS13
+	if node.Fingerprint != "" {
+		cfg.VerifyConnection = func(s tls.ConnectionState) error { return checkNode(s, node) }
+	}
+	dialer := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
+	return &Client{node: node, addr: addr, random: random, http: &http.Client{
+		Timeout:   Timeout,
+		Transport: &http.Transport{TLSClientConfig: cfg, DialContext: dialer.DialContext, MaxIdleConns: 1, IdleConnTimeout: 20 * time.Second},
+	}}
+}
+
+func checkNode(s tls.ConnectionState, node config.Node) error {
+	if len(s.PeerCertificates) == 0 || Fingerprint(s.PeerCertificates[0].RawSubjectPublicKeyInfo) != node.Fingerprint {
+		return fmt.Errorf("the key of %q is not the one in the inventory", node.Name)
+	}
+	return nil
+}
+
+// Status asks for the node's status document.
+func (c *Client) Status(ctx context.Context) (status.Document, error) {
+	data, err := c.get(ctx, statusPath)
+	if err != nil {
+		return status.Document{}, fmt.Errorf("asking %q for its status: %w", c.node.Name, err)
+	}
+	var d status.Document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return status.Document{}, fmt.Errorf("reading the status of %q: %w", c.node.Name, err)
+	}
+	return d, nil
+}
+
+// Attest asks for an attestation and verifies it.
+func (c *Client) Attest(ctx context.Context) (Attestation, error) {
+	raw := make([]byte, 16)
+	if _, err := io.ReadFull(c.random, raw); err != nil {
+		return Attestation{}, fmt.Errorf("making a nonce: %w", err)
+	}
+	nonce := hex.EncodeToString(raw)
+	data, err := c.get(ctx, attestPath+"?nonce="+nonce)
+	if err != nil {
+		return Attestation{}, fmt.Errorf("asking %q for its attestation: %w", c.node.Name, err)
+	}
+	return Verify(data, c.node.Name, c.node.Fingerprint, nonce)
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.addr+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, plain(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(data)))
+	}
+	return data, nil
+}
+
+// plain drops the caller's own port and the URL from a network error, so that the same trouble reads the same.
+func plain(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		op.Source = nil
+	}
+	return err
+}

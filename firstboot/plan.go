@@ -1,0 +1,68 @@
+package firstboot
+
+import (
+	"slices"
+	"time"
+
+	"slipway/firstboot/config"
+)
+
+// plan lists the node's steps, none before what it comes after. What a node has no role for is left out.
+func (n *node) plan() []Step {
+	steps := slices.Concat(n.groundSteps(), n.controlSteps(), n.workerSteps(), n.clusterSteps())
+	return slices.DeleteFunc(steps, func(s Step) bool { return !s.isFor(n.self) })
+}
+
+// groundSteps are for every node.
+func (n *node) groundSteps() []Step {
+	steps := []Step{
+		{Name: "time-gate", Observe: n.observeTime, Act: n.actTime, Recheck: time.Hour},
+		{Name: "scrub", Observe: n.observeScrub, Act: n.actScrub, Recheck: 10 * time.Minute},
+		{Name: "files", Observe: n.observeFiles, Act: n.actFiles, Recheck: time.Minute},
+	}
+	if n.renders("slipway-lb.service") {
+		steps = append(steps, n.unitStep("lb", "slipway-lb.service", "files"))
+	}
+	if n.renders("slipway-keepalived.service") {
+		steps = append(steps, n.unitStep("vip", "slipway-keepalived.service", "lb"))
+	}
+	return append(steps, n.unitStep("apilb", "slipway-apilb.service", "files"),
+		Step{Name: "services", After: []string{"files"}, Observe: n.observeServices, Act: n.actServices, Recheck: time.Minute})
+}
+
+// controlSteps are for etcd nodes and control planes.
+func (n *node) controlSteps() []Step {
+	cp := []config.Role{config.ControlPlane}
+	return []Step{
+		{Name: "etcd", Roles: []config.Role{config.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: n.actEtcd},
+		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "etcd"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
+		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
+		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: time.Minute},
+	}
+}
+
+// workerSteps are for nodes that run pods. The kubelet never starts before the scrub is verified.
+func (n *node) workerSteps() []Step {
+	worker := []config.Role{config.Worker}
+	steps := []Step{
+		{Name: "containerd", Roles: worker, After: []string{"files"}, Observe: n.observeContainerd, Act: n.actContainerd, Limit: 2 * time.Minute},
+		{Name: "images", Roles: worker, After: []string{"containerd"}, Observe: n.observeImages, Act: n.actImages, Limit: 10 * time.Minute, Recheck: time.Minute},
+	}
+	if n.renders("slipway-masq.service") {
+		steps = append(steps, n.unitStep("masq", "slipway-masq.service", "files"))
+	}
+	return append(steps,
+		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb"}, Observe: n.observeUnit("kubelet.service"), Act: n.startUnit("kubelet.service")},
+		Step{Name: "kube-proxy", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeProxy, Act: n.startUnit("kube-proxy.service")},
+	)
+}
+
+// clusterSteps are about what the nodes make up together.
+func (n *node) clusterSteps() []Step {
+	cp, worker := []config.Role{config.ControlPlane}, []config.Role{config.Worker}
+	return []Step{
+		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
+		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},
+		{Name: "cluster", Roles: cp, After: []string{"controllers", "objects", "node-ready"}, Observe: n.observeCluster, Act: nothing},
+	}
+}

@@ -1,0 +1,169 @@
+package firstboot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"slipway/firstboot/kube"
+	"slipway/roles"
+)
+
+// observeAPIServer is done when the own API server says that it is ready, etcd behind it included.
+func (n *node) observeAPIServer(ctx context.Context) (Finding, error) {
+	found, err := n.lookAt(ctx, "kube-apiserver.service")
+	if err != nil || !found.done {
+		return found, err
+	}
+	c, err := n.api()
+	if err != nil {
+		return Finding{}, err
+	}
+	if _, err := c.Text(ctx, "/readyz"); err != nil {
+		return Finding{}, fmt.Errorf("asking the API server whether it is ready: %w", err)
+	}
+	return OK(), nil
+}
+
+// controllers are the units that work through the API, with their health ports on the loopback.
+var controllers = []struct {
+	unit string
+	port int
+}{
+	{"kube-controller-manager.service", 10257},
+	{"kube-scheduler.service", 10259},
+}
+
+func (n *node) observeControllers(ctx context.Context) (Finding, error) {
+	for _, c := range controllers {
+		found, err := n.lookAt(ctx, c.unit)
+		if err != nil || !found.done {
+			return found, err
+		}
+		client, err := n.client(Identity{}, c.port)
+		if err != nil {
+			return Finding{}, err
+		}
+		if _, err := client.Text(ctx, "/healthz"); err != nil {
+			return Finding{}, fmt.Errorf("asking %s for its health: %w", c.unit, err)
+		}
+	}
+	return OK(), nil
+}
+
+func (n *node) actControllers(ctx context.Context) error {
+	for _, c := range controllers {
+		if err := n.startUnit(c.unit)(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appliedKey annotates an object with the sum of what was applied, so that applying again can be left out.
+const appliedKey = "slipway/applied"
+
+// meta is any object, as far as it matters here.
+type meta struct {
+	Metadata kube.Metadata `json:"metadata"`
+	Status   struct {
+		Conditions []kube.Condition `json:"conditions"`
+		NodeInfo   struct {
+			BootID string `json:"bootID"`
+		} `json:"nodeInfo"`
+	} `json:"status"`
+}
+
+// condition finds a condition by its type; the zero value means unknown.
+func (m meta) condition(kind string) kube.Condition {
+	for _, c := range m.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return kube.Condition{}
+}
+
+func (n *node) observeObjects(ctx context.Context) (Finding, error) {
+	c, err := n.api()
+	if err != nil {
+		return Finding{}, err
+	}
+	for _, o := range n.out.Objects {
+		var have meta
+		err := c.Get(ctx, o.Path, &have)
+		if kube.NotFound(err) || err == nil && have.Metadata.Annotations[appliedKey] != sum(o.Content) {
+			return Need(o.Path + " to be applied"), nil
+		}
+		if err != nil {
+			return Finding{}, fmt.Errorf("reading %s: %w", o.Path, err)
+		}
+	}
+	return OK(), nil
+}
+
+func (n *node) actObjects(ctx context.Context) error {
+	c, err := n.api()
+	if err != nil {
+		return err
+	}
+	for _, o := range n.out.Objects {
+		body, err := annotated(o)
+		if err != nil {
+			return err
+		}
+		if err := c.Apply(ctx, o.Path, body); err != nil {
+			return fmt.Errorf("applying %s: %w", o.Path, err)
+		}
+	}
+	return nil
+}
+
+// annotated adds the sum to the object.
+func annotated(o roles.Object) ([]byte, error) {
+	var object map[string]any
+	if err := json.Unmarshal(o.Content, &object); err != nil {
+		return nil, fmt.Errorf("parsing object %s: %w", o.Path, err)
+	}
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("parsing object %s: it has no metadata", o.Path)
+	}
+	annotations, ok := metadata["annotations"].(map[string]any)
+	if !ok {
+		annotations = map[string]any{}
+		metadata["annotations"] = annotations
+	}
+	annotations[appliedKey] = sum(o.Content)
+	return json.Marshal(object)
+}
+
+// observeCluster is done when every deployment that slipwayd applies is available: cluster DNS above all.
+func (n *node) observeCluster(ctx context.Context) (Finding, error) {
+	c, err := n.api()
+	if err != nil {
+		return Finding{}, err
+	}
+	for _, o := range n.out.Objects {
+		if !strings.Contains(o.Path, "/deployments/") {
+			continue
+		}
+		var have meta
+		if err := c.Get(ctx, o.Path, &have); err != nil {
+			return Finding{}, fmt.Errorf("reading %s: %w", o.Path, err)
+		}
+		if available := have.condition("Available"); available.Status != "True" {
+			return Wait(because("deployment "+o.Path[strings.LastIndex(o.Path, "/")+1:]+" to be available", available)), nil
+		}
+	}
+	return OK(), nil
+}
+
+// because adds a condition's own words.
+func because(what string, c kube.Condition) string {
+	if c.Message == "" {
+		return what
+	}
+	return what + ": " + c.Message
+}

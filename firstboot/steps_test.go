@@ -1,0 +1,194 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/firstboot/status"
+	"slipway/roles"
+)
+
+// TestScrub: everything that holds a config goes, the rest stays, and the kubelet starts only after that.
+func TestScrub(t *testing.T) {
+	w := newWorld(t, single(t))
+	secret := map[string]bool{
+		"/run/ignition/base.ign": true, "/run/ignition/neednet": false, "/run/ignition/cached": true,
+		"/etc/.ignition-result.json": false, "/var/lib/ignition/user.ign": true, "/boot/ignition/config": true,
+	}
+	w.put("/run/ignition/neednet", "")
+	w.put("/run/ignition/cached", `{"ignition":{},"storage":{"files":[]}}`)
+	w.put("/etc/.ignition-result.json", `{"provisioningDate":"2026-06-01"}`)
+	for _, name := range []string{"/run/ignition/base.ign", "/var/lib/ignition/user.ign", "/boot/ignition/config"} {
+		w.put(name, "{}")
+	}
+	if last := w.form(5 * time.Minute); !last.Serving {
+		t.Fatalf("not serving: %+v", last)
+	}
+	for name, gone := range secret {
+		if _, err := os.Lstat(w.path(name)); os.IsNotExist(err) != gone {
+			t.Errorf("%s: gone should be %v, error %v", name, gone, err)
+		}
+	}
+}
+
+// TestScrubFails: a config that cannot be removed stops the kubelet, and the status names the file.
+func TestScrubFails(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.removeOff = true
+	last := w.form(time.Minute)
+	if last.Step != "scrub" || last.State != status.Failed || !strings.Contains(last.LastError, "/run/ignition.json") {
+		t.Errorf("status %+v", last)
+	}
+	if _, running := w.units["kubelet.service"]; running {
+		t.Error("the kubelet runs")
+	}
+}
+
+// TestScrubVMware: the guest variables are replaced and read back; others are not touched.
+func TestScrubVMware(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.put("/sys/class/dmi/id/sys_vendor", "VMware, Inc.\n")
+	w.guest = map[string]string{
+		"guestinfo.ignition.config.data": "c2VjcmV0", "guestinfo.hostname": "n1",
+		"guestinfo.ovfEnv": `<Property oe:key="guestinfo.ignition.config.data" oe:value="c2VjcmV0"/>`,
+	}
+	if last := w.form(5 * time.Minute); !last.Serving {
+		t.Fatalf("not serving: %+v", last)
+	}
+	want := map[string]string{
+		"guestinfo.ignition.config.data": "e30K", "guestinfo.ignition.config.data.encoding": "base64",
+		"guestinfo.ovfEnv": "<Environment/>", "guestinfo.hostname": "n1",
+	}
+	for name, value := range want {
+		if w.guest[name] != value {
+			t.Errorf("%s is %q, want %q", name, w.guest[name], value)
+		}
+	}
+}
+
+// TestStaleFiles: what an earlier version rendered goes away; what is not slipwayd's stays.
+func TestStaleFiles(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.out.Files = append(w.out.Files, roles.File{Path: "/etc/slipway/old", Mode: 0o600, Content: []byte("old")})
+	w.out.Units = append(w.out.Units, roles.Unit{Name: "old.service", Content: []byte("[Service]\n")})
+	w.put("/etc/slipway/user", "mine")
+	w.form(5 * time.Minute)
+	if _, err := os.Stat(w.path("/etc/slipway/old")); err != nil {
+		t.Fatal(err)
+	}
+	w.out, _ = roles.Render(w.cfg)
+	w.out.Files[0].Content = append(w.out.Files[0].Content, '\n')
+	w.form(5 * time.Minute)
+	for name, there := range map[string]bool{"/etc/slipway/old": false, unitDir + "old.service": false, "/etc/slipway/user": true} {
+		if _, err := os.Stat(w.path(name)); os.IsNotExist(err) == there {
+			t.Errorf("%s: there should be %v, error %v", name, there, err)
+		}
+	}
+	if _, known := w.known["old.service"]; known {
+		t.Error("systemd still knows the old unit")
+	}
+	got, err := os.ReadFile(w.path(w.out.Files[0].Path))
+	if err != nil || string(got) != string(w.out.Files[0].Content) {
+		t.Errorf("the changed file: %q, %v", got, err)
+	}
+}
+
+// TestContainerdConfig: a runtime that was running before its config came is started again.
+func TestContainerdConfig(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.units["containerd.service"] = w.now
+	w.form(5 * time.Minute)
+	if got := strings.Join(w.acted, "\n"); strings.Count(got, "systemctl restart containerd.service") != 1 {
+		t.Errorf("acts:\n%s", got)
+	}
+}
+
+// TestUnitStates: every answer of systemd has one reading.
+func TestUnitStates(t *testing.T) {
+	for _, test := range []struct {
+		show, want string
+	}{
+		{"LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\nJob=0\n", "ok"},
+		{"LoadState=loaded\nActiveState=activating\nSubState=start\nResult=success\nJob=7\n", "wait x.service to become ready"},
+		{"LoadState=loaded\nActiveState=inactive\nSubState=dead\nResult=success\nJob=7\n", "wait x.service to become ready"},
+		{"LoadState=loaded\nActiveState=inactive\nSubState=dead\nResult=success\nJob=\n", "act x.service to start"},
+		{"LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\nJob=\n", "act x.service to start"},
+		{"LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nJob=\n", "x.service keeps failing (exit-code): main.go:1] it broke"},
+		{"LoadState=not-found\nActiveState=inactive\nSubState=dead\n", "there is no x.service on this node"},
+	} {
+		n := &node{Host: Host{Run: showRunner(test.show)}}
+		found, err := n.lookAt(context.Background(), "x.service")
+		got := map[bool]string{true: "ok"}[found.done]
+		switch {
+		case err != nil:
+			got = err.Error()
+		case found.act:
+			got = "act " + found.waiting
+		case !found.done:
+			got = "wait " + found.waiting
+		}
+		if got != test.want {
+			t.Errorf("%q: %s, want %s", test.show, got, test.want)
+		}
+	}
+}
+
+// showRunner answers every systemctl show alike.
+type showRunner string
+
+func (r showRunner) Run(_ context.Context, name string, _ ...string) (string, error) {
+	if name == "journalctl" {
+		return "E0601 12:00:00.000001    4711 main.go:1] it broke\n", nil
+	}
+	return string(r), nil
+}
+
+// TestPrefix: the real file system writes whole files with the mode asked for, and leaves nothing beside them.
+func TestPrefix(t *testing.T) {
+	root := Prefix(t.TempDir())
+	if err := root.MkdirAll("/a/b", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := root.WriteFile("/a/b/f", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := root.ReadFile("/a/b/f"); err != nil || string(got) != text {
+			t.Errorf("read %q, %v", got, err)
+		}
+	}
+	info, err := root.Stat("/a/b/f")
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("stat %v, %v", info, err)
+	}
+	if found, err := root.Glob("/a/b/*"); err != nil || strings.Join(found, " ") != "/a/b/f" {
+		t.Errorf("found %q, %v", found, err)
+	}
+	if hidden, _ := filepath.Glob(filepath.Join(string(root), "a/b/.*")); len(hidden) > 0 {
+		t.Errorf("left behind: %q", hidden)
+	}
+	if err := errors.Join(root.Remove("/a/b/f"), root.Remove("/a/b/f")); err != nil {
+		t.Error(err)
+	}
+	if err := root.WriteFile("/nowhere/f", nil, 0o600); err == nil {
+		t.Error("writing into a folder that is not there went well")
+	}
+}
+
+// TestExec: the real runner says which program failed and what it said.
+func TestExec(t *testing.T) {
+	out, err := Exec{}.Run(context.Background(), "/bin/sh", "-c", "echo out; echo bad   thing >&2; exit 3")
+	if out != "out\n" || err == nil || err.Error() != "running sh: exit status 3: bad thing" {
+		t.Errorf("%q, %v", out, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := (Exec{}).Run(ctx, "/bin/sleep", "10"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,106 @@
+package firstboot
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/peer"
+)
+
+// keyPair reads a certificate with its key; name is a constant of package config.
+func keyPair(files FS, name string) (tls.Certificate, error) {
+	crt, err := files.ReadFile(path.Join(config.PKIDir, name+".crt"))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading certificate: %w", err)
+	}
+	key, err := files.ReadFile(path.Join(config.PKIDir, name+".key"))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(crt, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading certificate %q: %w", name, err)
+	}
+	return pair, nil
+}
+
+// caPool reads a CA bundle.
+func caPool(files FS, name string) (*x509.CertPool, error) {
+	data, err := files.ReadFile(path.Join(config.PKIDir, name+".crt"))
+	if err != nil {
+		return nil, fmt.Errorf("reading CA: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("reading CA %q: there is no certificate in it", name)
+	}
+	return pool, nil
+}
+
+// pkiClients makes HTTP clients from the node's certificates, one an identity. Every call is bounded by its context.
+type pkiClients struct {
+	files FS
+	now   func() time.Time
+
+	mu   sync.Mutex
+	made map[Identity]Fetcher
+}
+
+// Client is the Fetcher of an identity.
+func (p *pkiClients) Client(id Identity) (Fetcher, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f, ok := p.made[id]; ok {
+		return f, nil
+	}
+	cfg, err := p.tls(id)
+	if err != nil {
+		return nil, err
+	}
+	f := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: cfg, MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 20 * time.Second,
+		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
+	}}
+	if p.made == nil {
+		p.made = map[Identity]Fetcher{}
+	}
+	p.made[id] = f
+	return f, nil
+}
+
+func (p *pkiClients) tls(id Identity) (*tls.Config, error) {
+	if id == (Identity{}) { // the controllers make up their own serving certificates; see Identity
+		return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, nil
+	}
+	pool, err := caPool(p.files, id.CA)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := keyPair(p.files, id.Cert)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, Time: p.now}, nil
+}
+
+// peerCaller asks peers with the node's own certificate.
+type peerCaller struct {
+	base   *tls.Config
+	random io.Reader
+}
+
+// Attest asks one peer at its address in the inventory.
+func (c peerCaller) Attest(ctx context.Context, n config.Node) (peer.Attestation, error) {
+	client := peer.NewClient(c.base, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(config.PeerPort)), c.random)
+	defer client.Close()
+	return client.Attest(ctx)
+}

@@ -1,0 +1,119 @@
+package imagebuild
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"slipway/imagebuild/debian"
+	"slipway/imagebuild/payload"
+	"slipway/imagebuild/sandbox"
+	"slipway/imagebuild/stage"
+)
+
+// Options are what a build needs besides its plan.
+type Options struct {
+	Out      string // directory for the artefacts
+	Cache    string // directory of stage results, shared by all builds
+	LockPath string // slipway.lock beside the spec
+	Locked   bool   // refuse what the lock does not say
+	Update   bool   // resolve packages anew
+	Vendor   string // folder of .deb files to look into before the network
+	Epoch    int64  // SOURCE_DATE_EPOCH of a new lock, seconds
+	Now      func() time.Time
+	Client   *http.Client
+	Sandbox  *sandbox.Sandbox
+	Payload  payload.Env // without CacheDir, Now and Progress
+	Progress Progress
+	Log      func(stage string) io.Writer // raw output of tools; may be nil
+}
+
+// Result is what a build made.
+type Result struct {
+	Artefacts []Artefact `json:"artefacts"`
+	RootHash  string     `json:"rootHash"`
+	Kernel    string     `json:"kernel"`
+	RootBytes int64      `json:"rootBytes"` // of the packed root, before padding to its slot
+	Steps     []StepTime `json:"steps"`
+	Seconds   float64    `json:"seconds"`
+}
+
+// Artefact is one finished file.
+type Artefact struct {
+	Kind   string `json:"kind"` // raw
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// builder carries what stages hand on.
+type builder struct {
+	plan    *Plan
+	opt     Options
+	rec     *recorder
+	cache   stage.Cache
+	sandbox *sandbox.Sandbox
+	fetcher debian.Fetcher
+
+	lock    *Lock
+	treeKey string
+	tree    string
+	kernel  string
+	results []payload.Result
+	initrd  string
+	root    packedRoot
+}
+
+// Build makes the plan's artefacts. Interrupted or failed, it leaves no half-written artefact and no mounts, and the
+// next run goes on from the last finished stage.
+func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
+	if err := os.MkdirAll(opt.Out, 0o755); err != nil {
+		return nil, fmt.Errorf("making the output folder: %w", stage.Friendly(err))
+	}
+	unlock, err := stage.Lock(filepath.Join(opt.Out, ".slipway.lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := opt.Sandbox.Probe(ctx); err != nil {
+		return nil, err
+	}
+	b := newBuilder(plan, opt)
+	start := opt.Now()
+	for _, step := range []func(context.Context) error{
+		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkKernel, b.makeInitrd, b.packRoot,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	disk, err := b.writeDisk(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		Artefacts: []Artefact{disk}, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
+		Steps: b.rec.Steps, Seconds: opt.Now().Sub(start).Round(time.Millisecond).Seconds(),
+	}, nil
+}
+
+func newBuilder(plan *Plan, opt Options) *builder {
+	b := &builder{plan: plan, opt: opt, sandbox: opt.Sandbox, rec: &recorder{to: opt.Progress, now: opt.Now}}
+	b.cache = stage.Cache{Dir: opt.Cache, Remove: opt.Sandbox.RemoveAll}
+	b.fetcher = debian.Fetcher{
+		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Client: opt.Client, Done: opt.Progress.Bytes,
+	}
+	return b
+}
+
+// log is where a stage's tools print.
+func (b *builder) log(stage string) io.Writer {
+	if b.opt.Log == nil {
+		return nil
+	}
+	return b.opt.Log(stage)
+}

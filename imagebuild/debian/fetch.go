@@ -1,0 +1,166 @@
+package debian
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Fetcher brings archives into a pool: one file per digest, so the pool never goes stale.
+type Fetcher struct {
+	Pool   string // directory, files named <sha256>.deb
+	Vendor string // optional directory of .deb files to look into before the network
+	Client *http.Client
+	Done   func(bytes, total int64) // progress; may be nil
+}
+
+const parallelFetches = 8
+
+// Fetch makes sure that every package is in the pool with the right digest.
+func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
+	if err := os.MkdirAll(f.Pool, 0o755); err != nil {
+		return fmt.Errorf("making the package pool: %w", err)
+	}
+	vendored, err := f.vendored()
+	if err != nil {
+		return err
+	}
+	var total int64
+	for _, p := range pkgs {
+		total += p.Size
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallelFetches)
+	for _, p := range pkgs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := f.one(ctx, p, vendored[p.SHA256]); err != nil {
+				cancel(err)
+				return
+			}
+			if n := done.Add(p.Size); f.Done != nil {
+				f.Done(n, total)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// PoolFile is where the pool keeps p.
+func (f Fetcher) PoolFile(p Package) string { return filepath.Join(f.Pool, p.SHA256+".deb") }
+
+func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if st, err := os.Stat(f.PoolFile(p)); err == nil && st.Size() == p.Size {
+		return nil
+	}
+	src, err := f.open(ctx, p, vendored)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	return f.store(p, src)
+}
+
+func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadCloser, error) {
+	if vendored != "" {
+		return os.Open(vendored)
+	}
+	var last error
+	for attempt := range 3 {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-time.After(time.Duration(attempt) * time.Second):
+			}
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+		if err != nil {
+			return nil, fmt.Errorf("fetching %s: %w", p.Name, err)
+		}
+		resp, err := f.Client.Do(req)
+		switch {
+		case err != nil:
+			last = fmt.Errorf("fetching %s: %w\nhint: is the mirror reachable?", p.Name, err)
+		case resp.StatusCode == http.StatusOK:
+			return resp.Body, nil
+		case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
+			resp.Body.Close()
+			return nil, &GoneError{Package: p, Status: resp.Status}
+		default:
+			resp.Body.Close()
+			last = fmt.Errorf("fetching %s: %s answers %s", p.Name, p.URL, resp.Status)
+		}
+	}
+	return nil, last
+}
+
+// store writes src under a temporary name, checks it and only then gives it its place.
+func (f Fetcher) store(p Package, src io.Reader) error {
+	tmp, err := os.CreateTemp(f.Pool, "part-")
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", p.Name, err)
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(tmp, sum), src); err != nil {
+		return fmt.Errorf("fetching %s: %w", p.Name, err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != p.SHA256 {
+		return fmt.Errorf("fetching %s %s: the digest does not match\n  want sha256 %s\n  got  sha256 %s\nhint: the mirror or the lock is wrong; never use this archive", p.Name, p.Version, p.SHA256, got)
+	}
+	if err := tmp.Close(); err != nil {
+		return fmt.Errorf("storing %s: %w", p.Name, err)
+	}
+	return os.Rename(tmp.Name(), f.PoolFile(p))
+}
+
+// vendored maps digests to files of the vendor folder.
+func (f Fetcher) vendored() (map[string]string, error) {
+	if f.Vendor == "" {
+		return nil, nil
+	}
+	files, err := filepath.Glob(filepath.Join(f.Vendor, "*.deb"))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, path := range files {
+		sum, err := fileDigest(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the vendor folder: %w", err)
+		}
+		out[sum] = path
+	}
+	return out, nil
+}
+
+func fileDigest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

@@ -1,0 +1,109 @@
+// Package debian turns a list of wanted packages into a root tree, in three steps that each can be cached and locked:
+// Resolve (apt finds exact versions and digests), Fetch (every archive into a pool, checked), Unpack (mmdebstrap
+// from the pool alone, without a network). Debian and its derivatives only.
+package debian
+
+import "slices"
+
+// Suites of a release: name of the index, and whether it lives on the security mirror.
+func suites(release string) []suite {
+	return []suite{
+		{name: release},
+		{name: release + "-updates"},
+		{name: release + "-backports"},
+		{name: release + "-security", security: true},
+	}
+}
+
+type suite struct {
+	name     string
+	security bool
+}
+
+// base is what every node image holds, with the reason. The kernel comes in by its stream.
+var base = []struct{ name, why string }{
+	{"bash-completion", "kubectl completion for a person at a debug console"},
+	{"ca-certificates", "TLS to registries and config servers"},
+	{"chrony", "time: certificates and leases depend on it"},
+	{"conntrack", "kube-proxy clears stale UDP flows with it"},
+	{"containerd", "the container runtime"},
+	{"cryptsetup-bin", "veritysetup, to look at the root by hand"},
+	{"dbus", "systemctl and networkd want a bus"},
+	{"dmsetup", "device-mapper nodes for the verified root"},
+	{"docker-cli", "the docker command"},
+	{"docker.io", "dockerd, for what still talks to docker"},
+	{"e2fsprogs", "makes and checks the state file system"},
+	{"ethtool", "offload switches of network cards"},
+	{"gdisk", "sgdisk, for Ignition's disks stage"},
+	{"haproxy", "load balancer"},
+	{"iproute2", "ip, ss, tc"},
+	{"ipset", "ipvs mode of kube-proxy"},
+	{"iptables", "kubelet, kube-proxy and CNI portmap"},
+	{"iputils-ping", "the first question of every network problem"},
+	{"ipvsadm", "shows ipvs services"},
+	{"jq", "reads status and API answers"},
+	{"keepalived", "moves the virtual address"},
+	{"kmod", "module loading"},
+	{"netbase", "/etc/protocols and /etc/services"},
+	{"nftables", "pod masquerade, nftables mode of kube-proxy"},
+	{"open-vm-tools", "guest side of vSphere"},
+	{"passwd", "users in Ignition configs"},
+	{"procps", "sysctl, ps"},
+	{"runc", "runs containers"},
+	{"socat", "kubectl port-forward"},
+	{"systemd", "init, networkd, journald"},
+	{"systemd-cryptsetup", "veritysetup generator for the verified root"},
+	{"systemd-repart", "adds slot B and state on first boot"},
+	{"systemd-resolved", "names"},
+	{"systemd-sysv", "/sbin/init"},
+	{"udev", "devices"},
+	{"util-linux", "mount, lsblk and friends"},
+}
+
+// buildOnly is needed to make the image and is purged before the root is packed.
+var buildOnly = []struct{ name, why string }{
+	{"cpio", "packs the initrd"},
+	{"dracut", "stands for linux-initramfs-tool, which the kernel package wants"},
+	{"dracut-core", "makes the initrd"},
+	{"dracut-install", "copies binaries into the initrd"},
+	{"squashfs-tools", "packs the root"},
+	{"systemd-boot-efi", "boot loader and UKI stub"},
+	{"zstd", "compresses the initrd"},
+}
+
+// excluded paths never enter the tree: what a person reads elsewhere, and drivers that no server has.
+// The kernel's postinst would run dracut with the stock configuration for half a minute.
+var excluded = []string{
+	"/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*", "/usr/share/bug/*",
+	"/usr/share/doc/*",
+	"/etc/kernel/postinst.d/*",
+	"/usr/lib/modules/*/kernel/drivers/gpu/*", "/usr/lib/modules/*/kernel/drivers/media/*",
+	"/usr/lib/modules/*/kernel/drivers/net/wireless/*", "/usr/lib/modules/*/kernel/drivers/bluetooth/*",
+	"/usr/lib/modules/*/kernel/drivers/iio/*", "/usr/lib/modules/*/kernel/drivers/comedi/*",
+	"/usr/lib/modules/*/kernel/drivers/w1/*", "/usr/lib/modules/*/kernel/drivers/staging/*",
+	"/usr/lib/modules/*/kernel/sound/*", "/usr/lib/modules/*/kernel/net/wireless/*",
+	"/usr/lib/modules/*/kernel/net/mac80211/*", "/usr/lib/modules/*/kernel/net/bluetooth/*",
+}
+
+// included paths are exceptions to excluded: licences ship with what they license.
+var included = []string{"/usr/share/doc/*/copyright"}
+
+// Wanted returns the sorted names of all packages to ask for: the base, what building needs, and extra.
+func Wanted(extra ...string) []string {
+	out := slices.Clone(extra)
+	for _, p := range base {
+		out = append(out, p.name)
+	}
+	out = append(out, BuildOnly()...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// BuildOnly returns the names of the packages that do not ship.
+func BuildOnly() []string {
+	var out []string
+	for _, p := range buildOnly {
+		out = append(out, p.name)
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package payload
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// buildFlags are equal for all programs; no path, time or revision of the building machine gets into them.
+const buildFlags = "-trimpath -buildvcs=false -ldflags=-s -w -buildid="
+
+// ModuleSum pins one module: Sum is the h1: hash that the checksum database vouches for.
+type ModuleSum struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+	Sum     string `json:"sum"`
+}
+
+// compile builds a gomod item's binaries into out, in a throwaway module under work.
+func compile(ctx context.Context, item Item, env Env, work, out string) ([]ModuleSum, error) {
+	g := gobuild{item: item, env: env, dir: filepath.Join(work, "module"), tmp: filepath.Join(work, "tmp")}
+	for _, d := range []string{g.dir, g.tmp} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	sums, err := g.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range item.Binaries {
+		env.event(item, "building "+b.Name)
+		args := []string{"go", "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(item.Vars), "-o", filepath.Join(out, b.Name), b.Package}
+		if _, err := g.run(ctx, args...); err != nil {
+			return nil, fmt.Errorf("building %s: %w", b.Package, err)
+		}
+	}
+	return sums, nil
+}
+
+func ldflags(vars []string) string {
+	flags := []string{"-s", "-w", "-buildid="}
+	for _, v := range vars {
+		flags = append(flags, "-X", v)
+	}
+	return strings.Join(flags, " ")
+}
+
+type gobuild struct {
+	item     Item
+	env      Env
+	dir, tmp string
+}
+
+// prepare downloads the item's modules and writes go.mod and, for a template, main.go.
+func (g gobuild) prepare(ctx context.Context) ([]ModuleSum, error) {
+	const alone = "module payload\n\ngo 1.25\n"
+	if err := g.write("go.mod", []byte(alone)); err != nil {
+		return nil, err
+	}
+	if g.item.Template != "" {
+		if err := g.write("main.go", []byte(templateText(g.item.Template))); err != nil {
+			return nil, err
+		}
+	}
+	if len(g.item.Modules) == 0 {
+		return nil, nil
+	}
+	sums, upstream, err := g.download(ctx)
+	if err != nil {
+		return nil, err
+	}
+	gomod, err := synthesise(upstream, g.item.Modules, g.item.Version)
+	if err != nil {
+		return nil, err
+	}
+	return sums, g.write("go.mod", gomod)
+}
+
+// download returns what the checksum database says of the modules, and the first one's go.mod.
+func (g gobuild) download(ctx context.Context) (sums []ModuleSum, upstream []byte, err error) {
+	for i, path := range g.item.Modules {
+		at := path + "@" + g.item.Version
+		g.env.event(g.item, "downloading "+at)
+		stdout, err := g.run(ctx, "go", "mod", "download", "-json", at)
+		var m struct{ Path, Version, Sum, GoMod, Error string }
+		if jsonErr := json.Unmarshal(stdout, &m); err != nil || jsonErr != nil || m.Error != "" {
+			return nil, nil, downloadError(at, g.item.Name, m.Error, err, jsonErr)
+		}
+		if m.Sum == "" {
+			return nil, nil, fmt.Errorf("downloading %s: go gave no checksum", at)
+		}
+		sums = append(sums, ModuleSum{Path: m.Path, Version: m.Version, Sum: m.Sum})
+		if i == 0 {
+			if upstream, err = os.ReadFile(m.GoMod); err != nil {
+				return nil, nil, fmt.Errorf("reading go.mod of %s: %w", at, err)
+			}
+		}
+	}
+	return sums, upstream, nil
+}
+
+func downloadError(at, name, said string, err, jsonErr error) error {
+	const hint = "\nhint: does the version exist, and does GOPROXY lead to a proxy that has it? payloads.%s.source may be release or file instead"
+	switch {
+	case said != "":
+		return fmt.Errorf("downloading %s: %s"+hint, at, said, name)
+	case err != nil:
+		return fmt.Errorf("downloading %s: %w", at, err)
+	}
+	return fmt.Errorf("downloading %s: reading what go printed: %w", at, jsonErr)
+}
+
+func (g gobuild) write(name string, content []byte) error {
+	return os.WriteFile(filepath.Join(g.dir, name), content, 0o644)
+}
+
+// run runs go in the module's folder; the error carries the end of what it said and, where it is known, the way out.
+func (g gobuild) run(ctx context.Context, args ...string) ([]byte, error) {
+	var stdout bytes.Buffer
+	said := &listener{heard: func(line string) { g.env.event(g.item, line) }}
+	err := g.env.Run.Run(ctx, Cmd{Args: args, Dir: g.dir, Env: goEnv(g.env.Environ, g.item.CGO, g.tmp), Stdout: &stdout, Stderr: said})
+	if err == nil {
+		return stdout.Bytes(), nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	text := said.text()
+	if text == "" {
+		return stdout.Bytes(), fmt.Errorf("%w%s", err, hintFor(err.Error()))
+	}
+	return stdout.Bytes(), fmt.Errorf("%w:\n%s%s", err, text, hintFor(text))
+}
+
+// hintFor maps what the Go toolchain says to what a person can do about it.
+func hintFor(said string) string {
+	for _, h := range []struct{ sign, hint string }{
+		{"executable file not found", "install the program named above"},
+		{"blkid/blkid.h", "install libblkid-dev (apt-get install libblkid-dev)"},
+		{"cannot find -lblkid", "install libblkid-dev (apt-get install libblkid-dev)"},
+		{"C compiler", "install gcc and libc6-dev"},
+		{"requires go >=", "install the Go release that is named above, or choose an older version of the payload"},
+		{"no space left on device", "free space in the cache folder and in Go's build cache"},
+		{"checksum mismatch", "the proxy's module differs from the one that the world sees: do not use it"},
+		{"SECURITY ERROR", "the proxy's module differs from the one that the world sees: do not use it"},
+		{"dial tcp", "is the network up? GOPROXY may name a proxy that you can reach"},
+		{"403 Forbidden", "the proxy does not have this version; choose another, or set the payload's source to release or file"},
+	} {
+		if strings.Contains(said, h.sign) {
+			return "\nhint: " + h.hint
+		}
+	}
+	return ""
+}
+
+// goEnv is the environment of a build: the user's, with everything set that could change the result.
+func goEnv(environ []string, cgo bool, tmp string) []string {
+	set := map[string]string{
+		"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=mod", "GOWORK": "off", "GOTOOLCHAIN": "local",
+		"GO111MODULE": "on", "GOEXPERIMENT": "", "GODEBUG": "", "GONOSUMDB": "none", "GOSUMDB": "sum.golang.org", "LC_ALL": "C",
+		"CGO_CFLAGS": "-O2 -g", "CGO_CPPFLAGS": "", "CGO_LDFLAGS": "-O2 -g", "CC": "gcc",
+	}
+	if cgo {
+		set["CGO_ENABLED"] = "1"
+	}
+	if tmp != "" {
+		set["GOTMPDIR"] = tmp
+	}
+	var out []string
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if _, ours := set[name]; !ours {
+			out = append(out, kv)
+		}
+	}
+	for name, value := range set {
+		out = append(out, name+"="+value)
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,62 @@
+package payload
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
+	}
+}
+
+func mustDigest(t *testing.T, path string) string {
+	t.Helper()
+	sum, err := Digest(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// runInstalled lays the result out as in an image and runs one of its programs.
+func runInstalled(t *testing.T, res Result, path string, args []string) (string, error) {
+	t.Helper()
+	root := t.TempDir()
+	for _, f := range res.Files {
+		at, target := filepath.Join(root, f.Path), f.HostPath
+		if f.Symlink != "" {
+			target = f.Symlink
+		} else if abs, err := filepath.Abs(target); err == nil {
+			target = abs
+		}
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(filepath.Join(root, path), args...).CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,85 @@
+package payload
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/cluster"
+)
+
+// realVar names the cache folder for building every payload for real; `make test` sets it. It takes minutes from empty caches.
+const realVar = "SLIPWAY_TEST_PAYLOAD_CACHE"
+
+// TestRealBuild builds what a default image needs, or the items named in SLIPWAY_TEST_PAYLOADS, and runs what tells a version.
+func TestRealBuild(t *testing.T) {
+	cache := os.Getenv(realVar)
+	if cache == "" {
+		t.Skipf("%s is not set", realVar)
+	}
+	items := realPlan(t)
+	only := strings.Fields(os.Getenv("SLIPWAY_TEST_PAYLOADS"))
+	env := Env{Run: Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now}
+	for _, item := range items {
+		if len(only) > 0 && !contains(only, item.Name) {
+			continue
+		}
+		t.Run(item.Name, func(t *testing.T) {
+			res, err := Build(t.Context(), item, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range res.Files {
+				if f.Symlink == "" {
+					t.Logf("%-28s %6.1f MB %s", f.Path, float64(f.Size)/1e6, f.SHA256[:12])
+				}
+			}
+			t.Logf("%.1f s, cached %v, %v", res.Seconds, res.Cached, res.Modules)
+			checkVersion(t, res)
+		})
+	}
+}
+
+func realPlan(t *testing.T) []Item {
+	t.Helper()
+	host, err := Probe(t.Context(), Exec{}, os.Environ(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host.Slipwayd, host.SlipwaydSHA256 = "/proc/self/exe", mustDigest(t, "/proc/self/exe")
+	items, err := Plan(&cluster.Spec{Kubernetes: cluster.Kubernetes{Version: "v1.36.3"}}, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
+}
+
+// checkVersion runs each program that prints its version, under the name it has in the image.
+func checkVersion(t *testing.T, res Result) {
+	t.Helper()
+	for _, c := range []struct{ item, path, args, want string }{
+		{"etcd", "/usr/bin/etcd", "--version", "etcd Version: 3.6.11"},
+		{"etcd", "/usr/bin/etcdctl", "version", "etcdctl version: 3.6.11"},
+		{"cni-plugins", "/usr/lib/cni/bridge", "", "CNI bridge plugin v1.9.1"},
+		{"coredns", "/coredns", "-version", "CoreDNS-1.14.7"},
+		{"helm", "/usr/bin/helm", "version --short", "v3.22.0"},
+		{"ignition", "/usr/bin/ignition", "--version", "Ignition 2.26.0"},
+		{"pause", "/pause", "-v", "pause 3.10.2"},
+		{"kubernetes", "/usr/bin/kubelet", "--version", "Kubernetes v1.36.3"},
+		{"kubernetes", "/usr/bin/kube-apiserver", "--version", "Kubernetes v1.36.3"},
+		{"kubernetes", "/usr/bin/kube-controller-manager", "--version", "Kubernetes v1.36.3"},
+		{"kubernetes", "/usr/bin/kube-scheduler", "--version", "Kubernetes v1.36.3"},
+		{"kubernetes", "/usr/bin/kube-proxy", "--version", "Kubernetes v1.36.3"},
+		{"kubernetes", "/usr/bin/kubeadm", "version -o short", "v1.36.3"},
+		{"kubernetes", "/usr/bin/kubectl", "version --client", "Client Version: v1.36.3"},
+	} {
+		if c.item != res.Item.Name {
+			continue
+		}
+		out, err := runInstalled(t, res, c.path, strings.Fields(c.args))
+		if err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("%s %s: %v, want %q in:\n%s", c.path, c.args, err, c.want, out)
+		}
+	}
+}

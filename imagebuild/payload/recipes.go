@@ -1,0 +1,110 @@
+package payload
+
+import (
+	"embed"
+	"strings"
+)
+
+//go:embed templates/*.go.txt
+var templates embed.FS
+
+// templateText is the source of an embedded main package; "" for no template.
+func templateText(name string) string {
+	if name == "" {
+		return ""
+	}
+	raw, err := templates.ReadFile("templates/" + name + ".go.txt")
+	if err != nil {
+		panic(err) // a recipe names a template that was not embedded: recipes_test.go finds it
+	}
+	return string(raw)
+}
+
+// recipe says how a known payload is made. In Vars, {version} is vX.Y.Z, {bare} is X.Y.Z, and {k8s.major} and
+// {k8s.minor} are the cluster's Kubernetes version.
+type recipe struct {
+	Name     string
+	Version  string // default
+	Class    Class
+	Modules  []string // the first one's go.mod sets Go version, replacements and godebug
+	Template string
+	Vars     []string
+	CGO      bool
+	Binaries []Binary
+	Loose    []string // release and file: programs looked for instead of Binaries, into Dir
+	Optional bool     // only when the spec names it
+}
+
+const binDir = "/usr/bin"
+
+// kubePrograms are the seven names of the multi-call binary.
+func kubePrograms() []string {
+	return []string{"kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"}
+}
+
+func kubeVars() []string {
+	const base, client = "k8s.io/component-base/version.", "k8s.io/client-go/pkg/version."
+	return []string{
+		base + "gitCommit=", base + "gitMajor={k8s.major}", base + "gitMinor={k8s.minor}",
+		base + "gitTreeState=clean", base + "gitVersion={version}",
+		client + "gitCommit=", client + "gitVersion={version}",
+	}
+}
+
+// recipes is the table of known payloads, sorted by name.
+func recipes() []recipe {
+	return []recipe{
+		{Name: "cni-plugins", Version: "v1.9.1", Class: ClassRoot, Modules: []string{"github.com/containernetworking/plugins"},
+			Vars:     []string{"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion={version}"},
+			Binaries: cniBinaries()},
+		{Name: "coredns", Version: "v1.14.7", Class: ClassOCI, Modules: []string{"github.com/coredns/coredns"},
+			Binaries: []Binary{{Name: "coredns", Package: "github.com/coredns/coredns", Path: "/coredns"}}},
+		// No default: its module is not to be had from every proxy, and nothing on a node calls it.
+		{Name: "crictl", Version: "", Class: ClassRoot, Modules: []string{"sigs.k8s.io/cri-tools"}, Optional: true,
+			Vars:     []string{"sigs.k8s.io/cri-tools/pkg/version.Version={version}"},
+			Binaries: []Binary{{Name: "crictl", Package: "sigs.k8s.io/cri-tools/cmd/crictl", Path: binDir + "/crictl"}}},
+		{Name: "etcd", Version: "v3.6.11", Class: ClassRoot, Modules: []string{"go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3"},
+			Vars: []string{"go.etcd.io/etcd/api/v3/version.GitSHA={version}"},
+			Binaries: []Binary{{Name: "etcd", Package: "go.etcd.io/etcd/server/v3", Path: binDir + "/etcd"},
+				{Name: "etcdctl", Package: "go.etcd.io/etcd/etcdctl/v3", Path: binDir + "/etcdctl"}}},
+		// helm template assumes the cluster's Kubernetes version when there is no cluster to ask.
+		{Name: "helm", Version: "v3.22.0", Class: ClassRoot, Modules: []string{"helm.sh/helm/v3"},
+			Vars: []string{"helm.sh/helm/v3/internal/version.version={version}",
+				"helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor={k8s.major}", "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={k8s.minor}",
+				"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor={k8s.major}", "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor={k8s.minor}"},
+			Binaries: []Binary{{Name: "helm", Package: "helm.sh/helm/v3/cmd/helm", Path: binDir + "/helm"}}},
+		// Ignition's own defaults are Fedora's: it would relabel for SELinux, and write keys where Debian's sshd does not look.
+		{Name: "ignition", Version: "v2.26.0", Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, CGO: true,
+			Vars: []string{"github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false",
+				"github.com/coreos/ignition/v2/internal/distro.writeAuthorizedKeysFragment=false",
+				"github.com/coreos/ignition/v2/internal/version.Raw={bare}"},
+			Binaries: []Binary{{Name: "ignition", Package: "github.com/coreos/ignition/v2/internal", Path: binDir + "/ignition"}}},
+		{Name: "kubelet", Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Vars: kubeVars(), Optional: true,
+			Binaries: []Binary{{Name: "kubelet", Package: "k8s.io/kubernetes/cmd/kubelet", Path: binDir + "/kubelet"}}},
+		{Name: "kubernetes", Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Template: "kube", Vars: kubeVars(),
+			Binaries: []Binary{{Name: "kube", Package: ".", Path: binDir + "/kube", Links: inDir(binDir, kubePrograms())}},
+			Loose:    kubePrograms()},
+		{Name: "pause", Version: "3.10.2", Class: ClassOCI, Template: "pause", Vars: []string{"main.version={version}"},
+			Binaries: []Binary{{Name: "pause", Package: ".", Path: "/pause"}}},
+		{Name: "slipwayd", Class: ClassRoot, Binaries: []Binary{{Name: "slipwayd", Path: binDir + "/slipwayd"}}},
+	}
+}
+
+// cniBinaries are the plugins that the bridge network and its usual companions need.
+func cniBinaries() []Binary {
+	const module, dir = "github.com/containernetworking/plugins/plugins/", "/usr/lib/cni/"
+	var all []Binary
+	for _, p := range []string{"meta/bandwidth", "main/bridge", "meta/firewall", "ipam/host-local", "main/loopback", "meta/portmap", "meta/tuning"} {
+		_, name, _ := strings.Cut(p, "/")
+		all = append(all, Binary{Name: name, Package: module + p, Path: dir + name})
+	}
+	return all
+}
+
+func inDir(dir string, names []string) []string {
+	var paths []string
+	for _, n := range names {
+		paths = append(paths, dir+"/"+n)
+	}
+	return paths
+}

@@ -1,0 +1,114 @@
+// Package imagebuild turns a spec into a bootable disk: plan, then apply. The plan is pure and printable; the apply is
+// a chain of stages, each cached by the hash of its inputs: packages -> tree -> payloads -> initrd, root -> disk.
+//
+// Start with NewPlan and Build. It writes raw disks; other formats belong to other packages. The library is silent:
+// a Progress hears what it does.
+package imagebuild
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"slipway/cluster"
+	"slipway/imagebuild/debian"
+	"slipway/imagebuild/payload"
+	"slipway/imagebuild/repart"
+	"slipway/kernel"
+)
+
+// RootFS is how the root is packed, as the kernel calls it.
+const RootFS = "squashfs"
+
+// Plan is everything that a build will do.
+type Plan struct {
+	Name     string // of the image: the cluster's name
+	Debug    bool
+	Request  debian.Request
+	Extra    []string // the spec's own packages
+	Profile  kernel.Profile
+	Cmdline  []string // the spec's extra arguments
+	Payloads []payload.Item
+	Layout   repart.Layout
+	Outputs  []string
+}
+
+// NewPlan derives the plan of a complete, valid spec.
+func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
+	stream, err := kernel.FindStream(spec.Image.Distro, spec.Image.Release, spec.Image.KernelStream)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	profile, err := profileOf(spec.Kernel)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	if _, err := kernel.Cmdline(RootFS, "", spec.Kernel.Cmdline); err != nil {
+		return nil, inputError{err}
+	}
+	items, err := payload.Plan(spec, host)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	return &Plan{
+		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
+		Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
+		Request: debian.Request{
+			Mirror: spec.Image.Mirror, Security: spec.Image.Security, Release: spec.Image.Release,
+			Kernel: stream.Package + "/" + stream.Suite, Packages: debian.Wanted(spec.Image.Packages...),
+		},
+	}, nil
+}
+
+func profileOf(k cluster.Kernel) (kernel.Profile, error) {
+	p, err := kernel.Default().WithModules(k.Modules.Add, k.Modules.Remove)
+	if err != nil {
+		return p, err
+	}
+	if p, err = p.WithSysctls(k.Sysctl); err != nil {
+		return p, err
+	}
+	return p.WithLimits(k.Limits)
+}
+
+// inputError marks what is the user's to mend.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
+
+// ExitCode makes it wrong input.
+func (inputError) ExitCode() int { return 2 }
+
+// Print writes the plan for a person.
+func (p *Plan) Print(w io.Writer) {
+	fmt.Fprintf(w, "image %s\n", p.Name)
+	fmt.Fprintf(w, "  packages   %s from %s, kernel %s\n", p.Request.Release, p.Request.Mirror, p.Request.Kernel)
+	fmt.Fprintf(w, "             %d named, %d of them only to build", len(p.Request.Packages), len(debian.BuildOnly()))
+	if len(p.Extra) > 0 {
+		fmt.Fprintf(w, "; from the spec: %s", strings.Join(p.Extra, " "))
+	}
+	fmt.Fprintln(w)
+	for i, item := range p.Payloads {
+		label := ""
+		if i == 0 {
+			label = "payloads"
+		}
+		fmt.Fprintf(w, "  %-10s %-12s %-10s %s\n", label, item.Name, item.Version, item.Source)
+	}
+	fmt.Fprintf(w, "  kernel     %d modules at boot, %d sysctls, %d limits\n", len(p.Profile.Modules), len(p.Profile.Sysctls), len(p.Profile.Limits))
+	fmt.Fprintf(w, "  disk       ESP %d MiB, root slots 2 x %d MiB, hash trees 2 x %d MiB, state the rest; %s, dm-verity\n",
+		p.Layout.ESP>>20, p.Layout.Root>>20, p.Layout.Verity>>20, RootFS)
+	if p.Debug {
+		fmt.Fprintln(w, "  debug      a root login on the serial console: not for production")
+	}
+	fmt.Fprintf(w, "  outputs    %s\n", strings.Join(p.Outputs, ", "))
+}
+
+// image.json on the node: what slipwayd may know of the image.
+func (p *Plan) facts(epoch string) map[string]any {
+	versions := map[string]string{}
+	for _, item := range p.Payloads {
+		versions[item.Name] = item.Version
+	}
+	return map[string]any{"buildTime": epoch, "versions": versions}
+}

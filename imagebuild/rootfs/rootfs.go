@@ -1,0 +1,89 @@
+// Package rootfs turns a tree of distro packages and what Slipway lays over it into the packed, read-only root.
+// Start with Build. The packing is squashfs, for the reasons of docs/adr/0001-squashfs-root.md.
+package rootfs
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"slipway/imagebuild/overlay"
+	"slipway/imagebuild/sandbox"
+)
+
+//go:embed files/build.sh
+var script string
+
+//go:embed all:files/root
+var static embed.FS
+
+// Static returns the files that every image has, whatever its spec says.
+func Static() ([]overlay.Entry, error) {
+	entries, err := overlay.FromFS(static, "files/root", "/")
+	if err != nil {
+		return nil, fmt.Errorf("collecting the image's own files: %w", err)
+	}
+	return append(entries, links...), nil
+}
+
+// links lead from the read-only root to state, and pin what an image must not say of itself.
+var links = []overlay.Entry{
+	{Path: "/etc/resolv.conf", Link: "../run/systemd/resolve/stub-resolv.conf"},
+	{Path: "/etc/machine-id", Mode: 0o444, Content: []byte("uninitialized\n")}, // set on first boot, kept on state
+	{Path: "/etc/localtime", Link: "../usr/share/zoneinfo/Etc/UTC"},
+	{Path: "/etc/fstab", Mode: 0o644, Content: []byte("# Mounts come from the verified root's own units.\n")},
+	{Path: "/etc/systemd/system/systemd-repart.service", Link: "/dev/null"},    // it ran in the initrd
+	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"}, // it asks questions
+	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},            // no login; a debug image unmasks it
+	{Path: "/etc/systemd/system/serial-getty@.service", Link: "/dev/null"},
+}
+
+// Debug returns the entries that make an image with a root login on the serial console.
+func Debug() []overlay.Entry {
+	return []overlay.Entry{
+		{Path: "/etc/systemd/system/serial-getty@.service", Link: "/usr/lib/systemd/system/serial-getty@.service"},
+		{Path: "/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", Mode: 0o644,
+			Content: []byte("[Service]\nExecStart=\nExecStart=-/sbin/agetty -o '-p -f -- \\\\u' --keep-baud --autologin root 115200,57600,38400,9600 - $TERM\n")},
+		{Path: "/usr/lib/systemd/system-preset/10-slipway-debug.preset", Mode: 0o644, Content: []byte("enable serial-getty@ttyS0.service\n")},
+		{Path: "/usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service", Link: "../serial-getty@.service"},
+	}
+}
+
+// Input is all that shapes a root.
+type Input struct {
+	Tree    string
+	Adds    []overlay.Entry
+	Purge   []string // packages that built the image and do not ship
+	Epoch   int64
+	Sandbox *sandbox.Sandbox
+	Log     io.Writer
+}
+
+// KeyInputs are the inputs as values for a stage key; treeKey stands for the tree.
+func (in Input) KeyInputs(treeKey string) []any {
+	return []any{"rootfs", treeKey, overlay.Digest(in.Adds), in.Purge, in.Epoch, script}
+}
+
+// Names of the results in the output directory.
+const (
+	Name    = "root.squashfs"
+	Listing = "root.list" // every path with mode, owner and size: for tests and for a person
+)
+
+// Build writes out/root.squashfs and out/root.list.
+func Build(ctx context.Context, in Input, out string) error {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(overlay.WriteTar(w, in.Adds, in.Epoch)) }()
+	defer r.Close()
+	err := in.Sandbox.Run(ctx, sandbox.Script{
+		Name: "packing the root", Text: script, Stdin: r, Output: in.Log,
+		Args: []string{in.Tree, filepath.Clean(out), fmt.Sprint(in.Epoch), strings.Join(in.Purge, " ")},
+	})
+	if err != nil {
+		return err
+	}
+	return in.Sandbox.RemoveAll(ctx, filepath.Join(out, "work"))
+}

@@ -1,0 +1,103 @@
+// Package stage keeps the results of build stages by content: a stage's key is the hash of all its inputs, so what is
+// there never goes stale and a half-made result is never seen. Start with Cache.Get.
+package stage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Cache is a directory of stage results: <dir>/<stage>/<key>/.
+type Cache struct {
+	Dir    string
+	Remove func(ctx context.Context, dir string) error // how to remove a half-made tree; its files may belong to other ids
+}
+
+// Get returns the directory of the stage's result. When it is not there, make fills a fresh directory that gets its
+// place only if make succeeds; on failure or cancellation nothing is left.
+func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context.Context, dir string) error) (dir string, hit bool, err error) {
+	dir = filepath.Join(c.Dir, stage, key)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, true, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", false, fmt.Errorf("making the cache: %w", err)
+	}
+	unlock, err := Lock(dir + ".lock")
+	if err != nil {
+		return "", false, err
+	}
+	defer unlock()
+	tmp := dir + ".part"
+	if err := c.Remove(ctx, tmp); err != nil {
+		return "", false, fmt.Errorf("clearing an earlier attempt: %w", err)
+	}
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return "", false, fmt.Errorf("making the cache: %w", err)
+	}
+	if err := make(ctx, tmp); err != nil {
+		c.Remove(context.WithoutCancel(ctx), tmp)
+		return "", false, Friendly(err)
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		return "", false, fmt.Errorf("keeping a stage: %w", err)
+	}
+	os.Remove(dir + ".lock")
+	return dir, false, nil
+}
+
+// Key hashes any JSON-encodable inputs.
+func Key(inputs ...any) string {
+	sum := sha256.New()
+	enc := json.NewEncoder(sum)
+	for _, in := range inputs {
+		if err := enc.Encode(in); err != nil {
+			panic(fmt.Sprintf("stage key input %T cannot be encoded: %v", in, err))
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:16])
+}
+
+// BusyError: another process holds the lock.
+type BusyError struct{ Path string }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("another slipway works here: %s is locked\nhint: wait for it to end, or use another folder", e.Path)
+}
+
+// ExitCode is the documented code for it.
+func (*BusyError) ExitCode() int { return 4 }
+
+// Lock takes an exclusive lock on path or says at once that somebody else has it. The kernel frees it when the process dies.
+func Lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, &BusyError{Path: path}
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// Friendly adds the way out to errors that a person meets often.
+func Friendly(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w\nhint: free space where --cache and --output lie; nothing half-written was left", err)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w\nhint: is the folder yours to write?", err)
+	}
+	return err
+}

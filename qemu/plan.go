@@ -1,0 +1,146 @@
+package qemu
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Artefacts are the build's results, as absolute paths.
+type Artefacts struct {
+	Image    string            // the raw image, shared by all nodes
+	Ignition map[string]string // node -> its config
+}
+
+// Host is what the plan needs to know of this computer.
+type Host struct {
+	QEMU, Img  string // qemu-system-x86_64, qemu-img
+	Version    Version
+	Accel      Accel  // KVM or TCG
+	Code, Vars string // UEFI firmware: code (shared, read-only) and the template of each node's variables
+}
+
+// Ports are forwarded from 127.0.0.1 to one node.
+type Ports struct {
+	API  int `json:"api"`  // to the node's 6443
+	Peer int `json:"peer"` // to the node's 7400
+}
+
+// Options are the user's choices.
+type Options struct {
+	CPUs      int
+	MemoryMiB int
+	Open      bool // let guests reach this computer and the world; default: nothing leaves the machine
+	NoReboot  bool // a guest that reboots stops instead
+}
+
+// What lies in a node's folder; QEMU runs with that folder as its working directory, so its paths stay short and
+// the plan does not depend on where the folder is. (A unix socket's path has at most 107 bytes.)
+const (
+	fileDisk    = "disk.qcow2"
+	fileVars    = "vars.fd"
+	fileSerial  = "serial.log"
+	fileLog     = "qemu.log"
+	sockQMP     = "qmp.sock"
+	sockConsole = "console.sock"
+	sockCheck   = "check.sock"
+)
+
+// CheckPort is the name of the virtio-serial port (/dev/virtio-ports/NAME in the guest) behind check.sock.
+const CheckPort = "slipway.check"
+
+// IgnitionKey is where Ignition's qemu platform looks for its config.
+// https://coreos.github.io/ignition/supported-platforms/
+const IgnitionKey = "opt/com.coreos/config"
+
+// Process is one QEMU to run.
+type Process struct {
+	Name string   // of the node; "" for the switch
+	Dir  string   // working directory, relative to the cluster's folder
+	Argv []string // the whole command line
+	Disk []string // the command that makes the node's disk, in Dir; none for the switch
+}
+
+// Plan says which processes make up the cluster: one a node and, for several nodes, first a switch that joins them.
+func Plan(lab Lab, art Artefacts, host Host, ports map[string]Ports, opts Options) ([]Process, error) {
+	if err := checkVersion(host.Version, host.Accel, len(lab.Machines)); err != nil {
+		return nil, err
+	}
+	var all []Process
+	if len(lab.Machines) > 1 {
+		all = append(all, switchProcess(lab, host, ports, opts))
+	}
+	for _, m := range lab.Machines {
+		all = append(all, Process{
+			Name: m.Name,
+			Dir:  nodeDir(m.Name),
+			Argv: nodeArgv(lab, m, art, host, ports, opts),
+			Disk: []string{host.Img, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", art.Image, fileDisk, strconv.FormatInt(lab.DiskSize, 10)},
+		})
+	}
+	return all, nil
+}
+
+func nodeDir(name string) string { return filepath.Join("nodes", name) }
+
+func nodeArgv(lab Lab, m Machine, art Artefacts, host Host, ports map[string]Ports, opts Options) []string {
+	argv := []string{host.QEMU,
+		"-name", processName(lab.Cluster, m.Name),
+		"-uuid", m.uuid(lab.ID),
+		"-no-user-config", "-nodefaults", "-display", "none",
+		"-machine", "q35,vmport=off",
+	}
+	argv = append(argv, accelArgs(host.Accel)...)
+	argv = append(argv,
+		"-smp", strconv.Itoa(opts.CPUs),
+		"-m", fmt.Sprintf("%dM", opts.MemoryMiB),
+		"-rtc", "base=utc",
+	)
+	if opts.NoReboot {
+		argv = append(argv, "-no-reboot")
+	}
+	argv = append(argv, diskArgs(host)...)
+	argv = append(argv, nicArgs(lab, m, ports, opts)...)
+	argv = append(argv, portArgs()...)
+	return append(argv,
+		"-device", "virtio-rng-pci",
+		"-fw_cfg", "name="+IgnitionKey+",file="+escape(art.Ignition[m.Name]),
+	)
+}
+
+func processName(cluster, node string) string { return "slipway." + cluster + "." + node }
+
+func accelArgs(a Accel) []string {
+	if a == KVM {
+		return []string{"-accel", "kvm", "-cpu", "host"}
+	}
+	return []string{"-accel", "tcg,thread=multi", "-cpu", "max"}
+}
+
+func diskArgs(host Host) []string {
+	return []string{
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + escape(host.Code),
+		"-drive", "if=pflash,unit=1,format=raw,file=" + fileVars,
+		"-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file=" + fileDisk,
+		"-device", "virtio-blk-pci,drive=disk0,bootindex=0,addr=0x2",
+	}
+}
+
+// portArgs are the serial console (to a log and to whoever attaches), the check port and the monitor.
+func portArgs() []string {
+	return []string{
+		"-chardev", "socket,id=console,server=on,wait=off,path=" + sockConsole + ",logfile=" + fileSerial + ",logappend=on",
+		"-serial", "chardev:console",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=check,server=on,wait=off,path=" + sockCheck,
+		"-device", "virtserialport,chardev=check,name=" + CheckPort,
+		"-chardev", "socket,id=qmp,server=on,wait=off,path=" + sockQMP,
+		"-mon", "chardev=qmp,mode=control",
+	}
+}
+
+// escape doubles the commas of a path inside a QEMU option.
+func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
+
+func parent(path string) string { return filepath.Dir(path) }

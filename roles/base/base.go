@@ -1,0 +1,84 @@
+// Package base renders what every node has whatever its roles: the loopback load balancer that its programs reach the
+// API servers through, and the container runtime's configuration.
+//
+// Start with Render. Kernel modules, sysctls and limits are the image's (package kernel), not a role's.
+package base
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"slipway/firstboot/config"
+	"slipway/roles/role"
+)
+
+//go:embed *.tmpl
+var templates embed.FS
+
+type data struct {
+	*role.Node
+	ControlPlanes []config.Node
+	LocalAPI      string // host:port of the loopback load balancer
+	APIPort       int
+}
+
+// Render never asks for more than haproxy and the runtime's package, which every image has.
+func Render(n *role.Node) (role.Output, error) {
+	b := role.NewBuilder(templates, data{
+		Node: n, ControlPlanes: n.With(config.ControlPlane), LocalAPI: role.LocalAPI(), APIPort: config.APIPort,
+	})
+	b.File("/etc/slipway/apilb.cfg", 0o644, "apilb.cfg.tmpl")
+	b.Unit("slipway-apilb.service")
+	b.File("/etc/containerd/config.toml", 0o644, "containerd.toml.tmpl")
+	b.File("/etc/crictl.yaml", 0o644, "crictl.yaml.tmpl")
+	if err := addMirrors(b, n.Runtime.Mirrors); err != nil {
+		return role.Output{}, err
+	}
+	return b.Output()
+}
+
+type mirrors struct {
+	Server  string // what the runtime asks when no mirror answers
+	Mirrors []mirror
+}
+
+type mirror struct {
+	URL          string
+	OverridePath bool // the URL's path already leads to the API
+}
+
+// addMirrors writes one hosts.toml a registry. See containerd's docs/hosts.md.
+func addMirrors(b *role.Builder, registries map[string][]string) error {
+	for _, registry := range slices.Sorted(maps.Keys(registries)) {
+		if registry == "" || strings.Trim(registry, "abcdefghijklmnopqrstuvwxyz0123456789.:-_") != "" || strings.HasPrefix(registry, ".") {
+			return fmt.Errorf("reading registry mirrors: %q is no registry\nname it as images do: docker.io, registry.example.com:5000", registry)
+		}
+		hosts := mirrors{Server: server(registry)}
+		for _, m := range registries[registry] {
+			u, err := url.Parse(m)
+			if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+				return fmt.Errorf("reading mirrors of %q: %q is no http or https URL", registry, m)
+			}
+			hosts.Mirrors = append(hosts.Mirrors, mirror{URL: u.String(), OverridePath: hasAPIPath(u.Path)})
+		}
+		b.FileWith(path.Join("/etc/containerd/certs.d", registry, "hosts.toml"), 0o644, "hosts.toml.tmpl", hosts)
+	}
+	return nil
+}
+
+func server(registry string) string {
+	switch registry {
+	case "docker.io":
+		return "https://registry-1.docker.io"
+	case "_default": // every registry that is not named: no server of its own
+		return ""
+	}
+	return "https://" + registry
+}
+
+func hasAPIPath(p string) bool { return slices.Contains(strings.Split(p, "/"), "v2") }

@@ -1,0 +1,65 @@
+// Package controlplane renders kube-apiserver, kube-controller-manager and kube-scheduler as systemd units, and the
+// objects that every cluster needs.
+//
+// Start with Render. No kubelet runs on a control plane that is not a worker as well.
+package controlplane
+
+import (
+	"embed"
+	"strings"
+
+	"slipway/firstboot/config"
+	"slipway/roles/role"
+)
+
+//go:embed *.tmpl
+var templates embed.FS
+
+// Where the files go that several flags name.
+const (
+	authenticationConfig  = "/etc/kubernetes/authentication.yaml"
+	schedulerConfig       = "/etc/kubernetes/scheduler.yaml"
+	schedulerKubeconfig   = "/etc/kubernetes/scheduler.conf"
+	controllersKubeconfig = "/etc/kubernetes/controller-manager.conf"
+)
+
+type data struct {
+	*role.Node
+	APIServer, Controllers, Scheduler []string // flags
+	SchedulerKubeconfig               string
+	DNSReplicas                       int
+}
+
+// Render is empty on nodes that are no control planes.
+func Render(n *role.Node) (role.Output, error) {
+	if !n.Is(config.ControlPlane) {
+		return role.Output{}, nil
+	}
+	b := role.NewBuilder(templates, data{
+		Node:                n,
+		APIServer:           n.Flags("kube-apiserver", apiServerFlags(n)),
+		Controllers:         n.Flags("kube-controller-manager", controllerFlags(n)),
+		Scheduler:           n.Flags("kube-scheduler", schedulerFlags()),
+		SchedulerKubeconfig: schedulerKubeconfig,
+		DNSReplicas:         max(1, min(2, len(n.With(config.Worker)))),
+	})
+	local := role.URL(role.Loopback(), config.APIPort)
+	b.File(authenticationConfig, 0o644, "authentication.yaml.tmpl")
+	b.File(schedulerConfig, 0o644, "scheduler.yaml.tmpl")
+	b.Kubeconfig(controllersKubeconfig, n, local, config.CertCM)
+	b.Kubeconfig(schedulerKubeconfig, n, local, config.CertScheduler)
+	b.Unit("kube-apiserver.service")
+	b.Unit("kube-controller-manager.service")
+	b.Unit("kube-scheduler.service")
+	b.Objects("rbac.yaml.tmpl")
+	b.Objects("coredns.yaml.tmpl")
+	return b.Output()
+}
+
+func etcdServers(n *role.Node) string {
+	var urls []string
+	for _, m := range n.With(config.Etcd) {
+		urls = append(urls, role.URL(m.Address.Addr(), config.EtcdClient))
+	}
+	return strings.Join(urls, ",")
+}

@@ -1,0 +1,164 @@
+package roles_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"slipway/roles"
+)
+
+// These tests ask the programs themselves whether they take what was generated. A program that is not installed skips
+// its test on a developer's machine and fails it in CI.
+
+func checker(t *testing.T, program string) string {
+	t.Helper()
+	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed", program)
+	}
+	t.Skipf("%s is not installed", program)
+	return ""
+}
+
+// node is one rendered case laid out under a directory, with every path of ours moved there.
+type node struct {
+	name, dir string
+	out       roles.Output
+}
+
+// layOut writes the files of each case below a directory of its own and rewrites the paths in them.
+func layOut(t *testing.T) []node {
+	t.Helper()
+	var nodes []node
+	for _, path := range cases(t, "[^b]*") {
+		out, err := roles.Render(contract(t, parse(t, path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := node{name: filepath.Base(path), dir: t.TempDir(), out: out}
+		n.write(t, "/etc/slipway/pki/ca.crt", 0o644, []byte(someCA))
+		n.write(t, "/run/slipway-keepalived/interface.conf", 0o644, []byte("global_defs {\n dynamic_interfaces\n}\n$INTERFACE=any\n"))
+		for _, f := range out.Files {
+			n.write(t, f.Path, f.Mode, f.Content)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+var ourPaths = regexp.MustCompile(`/(etc/slipway|run/slipway-keepalived)/`)
+
+func (n node) write(t *testing.T, path string, mode os.FileMode, content []byte) {
+	t.Helper()
+	path = filepath.Join(n.dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	content = ourPaths.ReplaceAll(content, []byte(n.dir+"$0"))
+	if err := os.WriteFile(path, content, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with calls check for each case that has the file.
+func with(t *testing.T, file string, check func(n node, path string)) {
+	t.Helper()
+	found := false
+	for _, n := range layOut(t) {
+		path := filepath.Join(n.dir, file)
+		if _, err := os.Stat(path); err == nil {
+			found = true
+			check(n, path)
+		}
+	}
+	if !found {
+		t.Errorf("no case has %s", file)
+	}
+}
+
+func run(t *testing.T, n node, program string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		t.Errorf("%s: %s %q: %v\n%s", n.name, program, args, err, out)
+	}
+}
+
+func TestHAProxyTakesConfigs(t *testing.T) {
+	haproxy := checker(t, "haproxy")
+	for _, file := range []string{"/etc/slipway/apilb.cfg", "/etc/slipway/lb.cfg"} {
+		with(t, file, func(n node, path string) { run(t, n, haproxy, "-c", "-f", path) })
+	}
+}
+
+func TestKeepalivedTakesConfigs(t *testing.T) {
+	keepalived := checker(t, "keepalived")
+	with(t, "/etc/slipway/keepalived.conf", func(n node, path string) {
+		run(t, n, keepalived, "--config-test", "--use-file="+path)
+	})
+}
+
+func TestNftTakesRules(t *testing.T) {
+	nft := checker(t, "nft")
+	with(t, "/etc/slipway/masq.nft", func(n node, path string) {
+		if os.Getuid() == 0 {
+			run(t, n, nft, "--check", "--file", path)
+			return
+		}
+		run(t, n, checker(t, "unshare"), "--map-root-user", "--net", nft, "--check", "--file", path)
+	})
+}
+
+func TestBashTakesScripts(t *testing.T) {
+	bash := checker(t, "bash")
+	for _, file := range []string{"/etc/slipway/keepalived-check", "/etc/slipway/keepalived-interface"} {
+		with(t, file, func(n node, path string) { run(t, n, bash, "-n", path) })
+	}
+}
+
+// TestSystemdTakesUnits lets systemd read every unit. It complains about programs that this machine has not, and
+// before 254 about two keys that Debian 13 knows.
+func TestSystemdTakesUnits(t *testing.T) {
+	analyze := checker(t, "systemd-analyze")
+	fine := regexp.MustCompile(`NoSuchKey|'Restart(Steps|MaxDelaySec)' in section|Command .* is not executable`)
+	for _, n := range layOut(t) {
+		args := []string{"verify", "--man=no", "--recursive-errors=no"}
+		for _, u := range n.out.Units {
+			n.write(t, "/units/"+u.Name, 0o644, u.Content)
+			args = append(args, filepath.Join(n.dir, "units", u.Name))
+		}
+		n.write(t, "/units/control.service", 0o644, []byte("[Service]\nNoSuchKey=1\n"))
+		args = append(args, filepath.Join(n.dir, "units", "control.service"))
+		out, _ := exec.Command(analyze, args...).CombinedOutput()
+		if !bytes.Contains(out, []byte("NoSuchKey")) {
+			t.Fatalf("%s reports nothing: is it run right?\n%s", analyze, out)
+		}
+		for line := range bytes.Lines(out) {
+			text := strings.TrimSpace(string(line))
+			if strings.Contains(text, n.dir) && !fine.MatchString(text) {
+				t.Errorf("%s: %s", n.name, text)
+			}
+		}
+	}
+}
+
+// someCA is a CA certificate of nobody, made for haproxy to have something to load. Its key was thrown away.
+const someCA = `-----BEGIN CERTIFICATE-----
+MIIBejCCAR+gAwIBAgIUGhXbxbRjTS18fRzrvA5fqeWN9sYwCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGbm9ib2R5MCAXDTI2MTEyMTA0NTYxMFoYDzIxMjYxMDI4MDQ1
+NjEwWjARMQ8wDQYDVQQDDAZub2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AAQ9s72btf8gCE5W9m31PuxL6KhJldLkWIpnet5RAY/t8x9L53qJQyYGtPTRKx7l
+dsmMu7zG8PWqYNY/S2XBxiqKo1MwUTAdBgNVHQ4EFgQUjQDLDvZarrDJVaBJpfFH
+jDnVJ88wHwYDVR0jBBgwFoAUjQDLDvZarrDJVaBJpfFHjDnVJ88wDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA8Y3nhTXDEOGwYHQwvZWUh2sZkcQf
+XpRp99erjr5oG3kCIQCJ0N/TAW6r/wtRv3J2iQ09KxqgpKPWVBDP9R5n5D4k1A==
+-----END CERTIFICATE-----
+`

@@ -1,0 +1,96 @@
+// Package lb renders the load balancer of the API's address: haproxy in front of every API server, and keepalived when
+// there is a virtual address to hold. The same on dedicated balancers and stacked on control planes.
+//
+// Start with Render. External balancers are not ours; the loopback balancer of every node is package base's.
+package lb
+
+import (
+	"embed"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"slipway/firstboot/config"
+	"slipway/roles/role"
+)
+
+//go:embed *.tmpl
+var templates embed.FS
+
+// HealthPort is where the balancer answers keepalived on 127.0.0.1: that haproxy serves, nothing about API servers.
+// Were the API part of it, one bad API server would make the address wander between healthy balancers.
+const HealthPort = 7444
+
+type data struct {
+	*role.Node
+	ControlPlanes []config.Node
+	APIPort       int
+	Bind          string // host:port that clients use
+	Health        string
+	HealthPort    int
+	RouterID      byte
+	Priority      int
+	Peers         []netip.Addr // the other balancers
+}
+
+// Render is empty on nodes that balance nothing.
+func Render(n *role.Node) (role.Output, error) {
+	balancers := n.Balancers()
+	at := slices.IndexFunc(balancers, func(b config.Node) bool { return b.Name == n.Self.Name })
+	if at < 0 {
+		return role.Output{}, nil
+	}
+	if n.API.Mode == "stacked" && n.API.Port == config.APIPort {
+		return role.Output{}, fmt.Errorf("rendering load balancer: port %d is the API servers' own\nchoose another loadBalancer.port", n.API.Port)
+	}
+	d := data{
+		Node: n, ControlPlanes: n.With(config.ControlPlane), APIPort: config.APIPort,
+		Bind:       role.HostPort(bind(n), n.API.Port),
+		Health:     role.HostPort(role.Loopback(), HealthPort),
+		HealthPort: HealthPort,
+		Priority:   priority(at), Peers: peers(n, balancers),
+	}
+	b := role.NewBuilder(templates, &d)
+	b.File("/etc/slipway/lb.cfg", 0o644, "lb.cfg.tmpl")
+	b.Unit("slipway-lb.service")
+	if n.API.VIP.IsValid() {
+		d.RouterID = routerID(n.API.VIP)
+		b.File("/etc/slipway/keepalived.conf", 0o600, "keepalived.conf.tmpl")
+		b.File("/etc/slipway/keepalived-check", 0o700, "keepalived-check.tmpl")
+		b.File("/etc/slipway/keepalived-interface", 0o700, "keepalived-interface.tmpl")
+		b.Unit("slipway-keepalived.service")
+	}
+	return b.Output()
+}
+
+// bind is the virtual address, or the node's own when there is none.
+func bind(n *role.Node) netip.Addr {
+	if n.API.VIP.IsValid() {
+		return n.API.VIP
+	}
+	return n.Addr()
+}
+
+// priority spreads the balancers, so that an election has one winner at once. nopreempt keeps the holder afterwards.
+func priority(at int) int { return max(200-10*at, 1) }
+
+func peers(n *role.Node, balancers []config.Node) []netip.Addr {
+	var list []netip.Addr
+	for _, b := range balancers {
+		if b.Name != n.Self.Name {
+			list = append(list, b.Address.Addr())
+		}
+	}
+	return list
+}
+
+// routerID derives VRRP's one-byte group number (1-255, RFC 5798 section 5.2.3) from the address: two clusters in one
+// subnet have different addresses, so mostly different numbers, and unicast keeps even equal ones apart.
+func routerID(vip netip.Addr) byte {
+	for _, b := range slices.Backward(vip.AsSlice()) {
+		if b != 0 {
+			return b
+		}
+	}
+	return 1
+}

@@ -1,0 +1,111 @@
+package role
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"strconv"
+	"strings"
+
+	"slipway/firstboot/config"
+)
+
+// The Kubernetes minors that the generated flags and configuration files are right for.
+const (
+	MinMinor = 34
+	MaxMinor = 36
+)
+
+// Node is the contract as one node sees it.
+type Node struct {
+	*config.Config
+	Self config.Node
+}
+
+// NewNode finds the contract's own node in its inventory and refuses what no role could be rendered for.
+func NewNode(cfg *config.Config) (*Node, error) {
+	self, found := cfg.Lookup(cfg.Node)
+	if !found {
+		return nil, fmt.Errorf("finding node %q: not among the %d nodes of the contract", cfg.Node, len(cfg.Nodes))
+	}
+	n := &Node{Config: cfg, Self: self}
+	for _, need := range []config.Role{config.ControlPlane, config.Etcd} {
+		if len(n.With(need)) == 0 {
+			return nil, fmt.Errorf("rendering node %q: no node of the contract has role %q", cfg.Node, need)
+		}
+	}
+	if err := n.checkVersions(); err != nil {
+		return nil, fmt.Errorf("rendering node %q: %w", cfg.Node, err)
+	}
+	return n, n.checkExtraArgs()
+}
+
+func (n *Node) checkVersions() error {
+	for _, v := range []string{n.Versions.Kubernetes, n.Versions.Kubelet} {
+		_, minor, err := MajorMinor(v)
+		if err != nil {
+			return err
+		}
+		if minor < MinMinor || minor > MaxMinor {
+			return fmt.Errorf("choosing flags for Kubernetes %q: supported are 1.%d to 1.%d", v, MinMinor, MaxMinor)
+		}
+	}
+	return nil
+}
+
+// MajorMinor takes "v1.36.3" apart.
+func MajorMinor(version string) (major, minor int, err error) {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	if len(parts) < 2 {
+		return 0, 0, fmt.Errorf("reading version %q: want vX.Y.Z", version)
+	}
+	if major, err = strconv.Atoi(parts[0]); err == nil {
+		minor, err = strconv.Atoi(parts[1])
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading version %q: want vX.Y.Z", version)
+	}
+	return major, minor, nil
+}
+
+// Is tells whether this node has role r.
+func (n *Node) Is(r config.Role) bool { return n.Self.Has(r) }
+
+// With lists the nodes that have role r, in the inventory's order.
+func (n *Node) With(r config.Role) []config.Node { return n.WithRole(r) }
+
+// Balancers lists the nodes that run the load balancer for the API's address: none when there is none or it is
+// somebody else's.
+func (n *Node) Balancers() []config.Node {
+	switch n.API.Mode {
+	case "dedicated":
+		return n.With(config.LB)
+	case "stacked":
+		return n.With(config.ControlPlane)
+	}
+	return nil
+}
+
+// Addr is this node's own address.
+func (n *Node) Addr() netip.Addr { return n.Self.Address.Addr() }
+
+// Crt is the path of a certificate or CA bundle of the contract.
+func (n *Node) Crt(name string) string { return path.Join(config.PKIDir, name+".crt") }
+
+// Key is the path of a private key of the contract.
+func (n *Node) Key(name string) string { return path.Join(config.PKIDir, name+".key") }
+
+// HostPort joins address and port, with brackets where the address needs them.
+func HostPort(addr netip.Addr, port int) string {
+	return netip.AddrPortFrom(addr, uint16(port)).String()
+}
+
+// URL is the https URL of a port.
+func URL(addr netip.Addr, port int) string { return "https://" + HostPort(addr, port) }
+
+// LocalAPI is where a node's own kubelet and kube-proxy find the API: a loopback balancer, so that losing the
+// cluster's virtual address never hurts nodes.
+func LocalAPI() string { return HostPort(Loopback(), config.LocalAPIPort) }
+
+// Loopback is 127.0.0.1.
+func Loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }

@@ -1,0 +1,134 @@
+// Package worker renders the kubelet, kube-proxy and the pod network of a worker.
+//
+// Start with Render. The container runtime's configuration is package base's; routes to the pods of other nodes are
+// part of the node's network configuration, not of a role.
+package worker
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"slipway/firstboot/config"
+	"slipway/roles/role"
+)
+
+//go:embed *.tmpl
+var templates embed.FS
+
+const (
+	kubeletConfig     = "/etc/kubernetes/kubelet.yaml"
+	kubeletKubeconfig = "/etc/kubernetes/kubelet.conf"
+	proxyConfig       = "/etc/kubernetes/kube-proxy.yaml"
+	proxyKubeconfig   = "/etc/kubernetes/kube-proxy.conf"
+)
+
+type data struct {
+	*role.Node
+	Kubelet, Proxy  []string // flags
+	ProxyKubeconfig string
+	Scheduler       string // ipvs
+	ExcludeCIDRs    []netip.Prefix
+	Reserved        reserved
+}
+
+// reserved is what pods never get. The numbers leave a 4 GiB machine usable.
+type reserved struct{ CPU, Memory string }
+
+// Render is empty on nodes that are no workers.
+func Render(n *role.Node) (role.Output, error) {
+	if !n.Is(config.Worker) {
+		return role.Output{}, nil
+	}
+	if err := checkLabels(n.Self.Labels); err != nil {
+		return role.Output{}, fmt.Errorf("reading labels of node %q: %w", n.Self.Name, err)
+	}
+	b := role.NewBuilder(templates, data{
+		Node: n, Kubelet: n.Flags("kubelet", kubeletFlags(n)),
+		Proxy:           n.Flags("kube-proxy", role.Args{"config": proxyConfig}),
+		ProxyKubeconfig: proxyKubeconfig, Scheduler: scheduler(n), ExcludeCIDRs: exclude(n), Reserved: reserve(n),
+	})
+	b.File(kubeletConfig, 0o644, "kubelet.yaml.tmpl")
+	b.Kubeconfig(kubeletKubeconfig, n, "https://"+role.LocalAPI(), config.CertKubelet)
+	b.Unit("kubelet.service")
+	b.File(proxyConfig, 0o644, "kube-proxy.yaml.tmpl")
+	b.Kubeconfig(proxyKubeconfig, n, "https://"+role.LocalAPI(), config.CertProxy)
+	b.Unit("kube-proxy.service")
+	b.Unit("slipway-images.service")
+	if n.Network.CNI == "bridge" {
+		b.File("/etc/cni/net.d/10-slipway.conflist", 0o644, "slipway.conflist.tmpl")
+		b.File("/etc/slipway/masq.nft", 0o644, "masq.nft.tmpl")
+		b.Unit("slipway-masq.service")
+	}
+	return b.Output()
+}
+
+func kubeletFlags(n *role.Node) role.Args {
+	args := role.Args{
+		"config":            kubeletConfig,
+		"hostname-override": n.Self.Name,
+		"kubeconfig":        kubeletKubeconfig,
+		"node-ip":           n.Addr().String(),
+	}
+	var labels []string
+	for _, key := range slices.Sorted(maps.Keys(n.Self.Labels)) {
+		labels = append(labels, key+"="+n.Self.Labels[key])
+	}
+	if len(labels) > 0 {
+		args["node-labels"] = strings.Join(labels, ",")
+	}
+	return args
+}
+
+// checkLabels refuses what the kubelet would refuse to start with: it may label itself only in some of Kubernetes' own
+// name spaces (k8s.io/kubelet, pkg/apis/well_known_labels.go).
+func checkLabels(labels map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		space, _, _ := strings.Cut(key, "/")
+		own := under(space, "kubernetes.io") || under(space, "k8s.io")
+		if own && strings.Contains(key, "/") && !kubeletMaySet(key, space) {
+			return fmt.Errorf("a node may not give itself %q\nallowed are node.kubernetes.io/..., kubelet.kubernetes.io/..., topology.kubernetes.io/zone and region, and names outside kubernetes.io and k8s.io", key)
+		}
+		if strings.ContainsAny(key+labels[key], ",= ") {
+			return fmt.Errorf("%q=%q is no label", key, labels[key])
+		}
+	}
+	return nil
+}
+
+func kubeletMaySet(key, space string) bool {
+	if under(space, "node.kubernetes.io") || under(space, "kubelet.kubernetes.io") {
+		return true
+	}
+	return slices.Contains([]string{"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, key)
+}
+
+func under(space, domain string) bool {
+	return space == domain || strings.HasSuffix(space, "."+domain)
+}
+
+func scheduler(n *role.Node) string {
+	if n.Network.Scheduler == "" {
+		return "rr"
+	}
+	return n.Network.Scheduler
+}
+
+// exclude keeps kube-proxy's cleaning away from the API's virtual address.
+func exclude(n *role.Node) []netip.Prefix {
+	if !n.API.VIP.IsValid() {
+		return nil
+	}
+	return []netip.Prefix{netip.PrefixFrom(n.API.VIP, n.API.VIP.BitLen())}
+}
+
+// reserve counts what runs beside pods: on control planes that are workers the API server and etcd as well.
+func reserve(n *role.Node) reserved {
+	if n.Is(config.ControlPlane) || n.Is(config.Etcd) {
+		return reserved{CPU: "250m", Memory: "1Gi"}
+	}
+	return reserved{CPU: "100m", Memory: "256Mi"}
+}

@@ -1,0 +1,103 @@
+//go:build qemu
+
+package qemu_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// checkHardReset cuts the power of a node that serves. It must serve again, with what it knew before.
+func checkHardReset(t *testing.T, n *node) {
+	n.must(t, kubectl+"create configmap slipway-test --from-literal=a=b")
+	before := identity(t, n)
+	n.down(t, "--hard")
+	n.up(t)
+	n.waitServing(t)
+	if after := identity(t, n); after != before {
+		t.Errorf("before the reset:\n%s\nafter:\n%s", before, after)
+	}
+	if got := n.must(t, kubectl+"get configmap slipway-test -o jsonpath={.data.a}"); got != "b" {
+		t.Errorf("an object was lost: %q", got)
+	}
+	checkNodeReady(t, n)
+	checkDNSNode(t, n)
+	checkScrub(t, n)
+}
+
+// identity is what must never change in the life of a cluster.
+func identity(t *testing.T, n *node) string {
+	t.Helper()
+	return n.must(t, "cat /etc/machine-id; "+etcdctl+"endpoint status -w json | jq -c '.[].Status.header | {cluster_id, member_id}'; "+
+		kubectl+"get namespace kube-system -o jsonpath={.metadata.uid}")
+}
+
+// checkPowerButton: the node powers off by itself when asked to.
+func checkPowerButton(t *testing.T, n *node) {
+	if how := n.down(t, "--timeout", "6m"); !strings.Contains(how, "n1: powered off") {
+		t.Errorf("slipway qemu down: %s", how)
+	}
+}
+
+// cut is a moment of the formation.
+type cut struct {
+	name string
+	wait func(t *testing.T, n *node)
+}
+
+// cuts are the moments at which TestPowerCuts cuts the power: in the first boot before and while Ignition works, then
+// as steps begin.
+func cuts() []cut {
+	firstBoot := func(delay time.Duration) func(*testing.T, *node) {
+		return func(t *testing.T, n *node) {
+			n.waitSerial(t, bootLimit, `slipway: first boot`)
+			time.Sleep(delay)
+		}
+	}
+	all := []cut{{"state is prepared", firstBoot(0)}, {"ignition", firstBoot(4 * time.Second)}}
+	few := []string{"files", "etcd", "apiserver", "images", "kubelet"}
+	if os.Getenv("SLIPWAY_TEST_ALL_CUTS") != "" {
+		few = []string{"time-gate", "scrub", "files", "apilb", "services", "etcd", "apiserver", "controllers", "objects",
+			"containerd", "images", "kubelet", "kube-proxy", "approve", "node-ready", "cluster"}
+	}
+	for _, step := range few {
+		all = append(all, cut{"step " + step, func(t *testing.T, n *node) {
+			n.WaitStatus(t, serveLimit, "at step "+step, func(s status) bool { return s.reached(step) })
+		}})
+	}
+	return all
+}
+
+// TestPowerCuts cuts the power again and again during one formation, each time further on. It must form all the same.
+func TestPowerCuts(t *testing.T) {
+	l := theLab(t)
+	n := newNode(t, l, l.out)
+	n.up(t, "--fresh")
+	for _, c := range cuts() {
+		c.wait(t, n)
+		n.down(t, "--hard")
+		t.Logf("cut: %s", c.name)
+		n.up(t)
+	}
+	n.waitServing(t)
+	checkFormed(t, n)
+	checkNodeReady(t, n)
+	checkDNSNode(t, n)
+	checkEtcd(t, n)
+}
+
+// checkFormed: the journal is whole and says so; the status has no step left.
+func checkFormed(t *testing.T, n *node) {
+	n.must(t, `jq -e '.formed == true and (.steps | length) > 0' /var/lib/slipway/journal.json`)
+	all := n.statuses(t)
+	if len(all) == 0 || !all[len(all)-1].Formed || !all[len(all)-1].Serving {
+		t.Fatalf("the last status is not one of a node that serves: %+v", all[max(0, len(all)-1):])
+	}
+	last := all[len(all)-1]
+	if i := slices.IndexFunc(last.Steps, func(s struct{ Name, State string }) bool { return s.State != "done" }); i >= 0 {
+		t.Errorf("step %s is %s", last.Steps[i].Name, last.Steps[i].State)
+	}
+}
