@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"time"
 
@@ -62,7 +63,7 @@ func (s *Spec) contractNodes(fingerprints map[string]string) []config.Node {
 	nodes := make([]config.Node, len(s.Nodes))
 	for i, n := range s.Nodes {
 		nodes[i] = config.Node{
-			Name: n.Name, Address: n.Prefix(), Interface: n.Interface.Name, MAC: n.Interface.MAC,
+			Name: n.Name, Address: n.Prefix(), Interface: n.Interface.Name, MAC: n.Interface.canonicalMAC(),
 			Fingerprint: fingerprints[n.Name], Labels: n.Labels,
 		}
 		for _, r := range n.Roles {
@@ -73,6 +74,15 @@ func (s *Spec) contractNodes(fingerprints map[string]string) []config.Node {
 		}
 	}
 	return nodes
+}
+
+// canonicalMAC is lower case with colons, however the user wrote it; "" without one.
+func (i Interface) canonicalMAC() string {
+	mac, err := net.ParseMAC(i.MAC)
+	if err != nil {
+		return ""
+	}
+	return mac.String()
 }
 
 func (s *Spec) contractNetwork() config.Network {

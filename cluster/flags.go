@@ -14,7 +14,7 @@ type removedFlags struct {
 	since    string // the first version without it: v1.24, or v3.7 for etcd
 	programs []string
 	flags    []string // a trailing * stands for any ending
-	advice   string // "" for none
+	advice   string   // "" for none
 }
 
 // removed is from Kubernetes' changelogs and siderolabs/go-kubernetes' kubernetes/upgrade/checks.go, checked against

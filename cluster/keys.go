@@ -14,7 +14,9 @@ func keyName(f reflect.StructField) string {
 }
 
 // isRequired: a field without omitempty must be written.
-func isRequired(f reflect.StructField) bool { return !strings.Contains(f.Tag.Get("yaml"), ",omitempty") }
+func isRequired(f reflect.StructField) bool {
+	return !strings.Contains(f.Tag.Get("yaml"), ",omitempty")
+}
 
 func keyNames(t reflect.Type) []string {
 	var names []string

@@ -187,7 +187,7 @@ var lineOf = regexp.MustCompile(`line (\d+): `)
 
 // butaneError reports an error that came without a report: a wrong type, or an unknown version.
 func (d *document) butaneError(err error) {
-	s, message := span{1, 1, 1}, err.Error()
+	s, message := span{1, 1, 1}, strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:")
 	if m := lineOf.FindStringSubmatch(message); m != nil {
 		line, _ := strconv.Atoi(m[1])
 		if line >= 1 && line <= len(d.lines) {

@@ -14,17 +14,9 @@ const (
 	minRootSlot  = 64 * MiB
 )
 
-// VeritySize is the size of the partition for a root slot's hash tree: dm-verity's superblock and tree of SHA-256 over
-// blocks of 4096 bytes, rounded up to a MiB.
-func VeritySize(rootSlot Size) Size {
-	const block, perBlock = 4096, 4096 / 32
-	blocks := Size(1)
-	for level := (rootSlot + block - 1) / block; level > 1; {
-		level = (level + perBlock - 1) / perBlock
-		blocks += level
-	}
-	return (blocks*block + MiB - 1) / MiB * MiB
-}
+// VeritySize is the size of the partition for a root slot's hash tree. dm-verity's SHA-256 over blocks of 4096 bytes
+// needs 1/127 of the data and a superblock; this is a little more, in whole MiB.
+func VeritySize(rootSlot Size) Size { return (rootSlot/126+MiB)/MiB*MiB + MiB }
 
 // MinSize is the smallest disk that holds the ESP, two root slots with their hash trees, and a state that works.
 func (i Image) MinSize() Size {

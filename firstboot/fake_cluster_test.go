@@ -160,7 +160,7 @@ func (a *fakeAPI) read(w http.ResponseWriter, path string) {
 	}
 	answer := map[string]any{"metadata": object["metadata"]}
 	if strings.Contains(path, "/deployments/") && a.w.active("kube-proxy.service") {
-		answer["status"] = map[string]any{"conditions": []kube.Condition{{Type: "Available", Status: "True"}}}
+		answer["status"] = map[string]any{"availableReplicas": 1, "conditions": []kube.Condition{{Type: "Available", Status: "True"}}}
 	}
 	json.NewEncoder(w).Encode(answer)
 }

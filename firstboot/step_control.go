@@ -68,8 +68,9 @@ const appliedKey = "slipway/applied"
 type meta struct {
 	Metadata kube.Metadata `json:"metadata"`
 	Status   struct {
-		Conditions []kube.Condition `json:"conditions"`
-		NodeInfo   struct {
+		Conditions        []kube.Condition `json:"conditions"`
+		AvailableReplicas int              `json:"availableReplicas"`
+		NodeInfo          struct {
 			BootID string `json:"bootID"`
 		} `json:"nodeInfo"`
 	} `json:"status"`
@@ -153,7 +154,8 @@ func (n *node) observeCluster(ctx context.Context) (Finding, error) {
 		if err := c.Get(ctx, o.Path, &have); err != nil {
 			return Finding{}, fmt.Errorf("reading %s: %w", o.Path, err)
 		}
-		if available := have.condition("Available"); available.Status != "True" {
+		// The condition alone says too much: with one replica that may be unavailable it is true from the start.
+		if available := have.condition("Available"); available.Status != "True" || have.Status.AvailableReplicas < 1 {
 			return Wait(because("deployment "+o.Path[strings.LastIndex(o.Path, "/")+1:]+" to be available", available)), nil
 		}
 	}

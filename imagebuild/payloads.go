@@ -119,7 +119,11 @@ func (b *builder) additions(ctx context.Context) ([]overlay.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	// systemd compares these with /usr and then leaves out caches that the image already has (ConditionNeedsUpdate=).
+	updated := fmt.Appendf(nil, "TIMESTAMP_NSEC=%d000000000\n", b.lock.Epoch)
 	return append(out,
+		overlay.Entry{Path: "/etc/.updated", Mode: 0o644, Content: updated},
+		overlay.Entry{Path: "/var/.updated", Mode: 0o644, Content: updated},
 		overlay.Entry{Path: "/usr/lib/slipway/image.json", Mode: 0o644, Content: append(facts, '\n')},
 		overlay.Entry{Path: "/usr/lib/systemd/system/slipwayd.service", Mode: 0o644, Content: slipwaydService},
 	), nil

@@ -35,7 +35,11 @@ func newRootCmd(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, verb := range []func(streams) *cobra.Command{
 		// one line a verb, in the order a user meets them
+		newInitCmd,
+		newValidateCmd,
+		newSchemaCmd,
 		newBuildCmd,
+		newVerifyCmd,
 		newPKICmd,
 		newIgnitionCmd,
 		newRenderCmd,

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +43,7 @@ func runValidate(s streams, o validateOptions) error {
 		nodes = fmt.Sprintf("%d nodes", n)
 	}
 	host, port := spec.APIEndpoint()
-	fmt.Fprintf(s.out, "%s is valid: cluster %q of %s, Kubernetes %s, API at https://%s:%d\n", o.spec, spec.Cluster.Name, nodes, spec.Kubernetes.Version, host, port)
+	fmt.Fprintf(s.out, "%s is valid: cluster %q of %s, Kubernetes %s, API at https://%s\n",
+		o.spec, spec.Cluster.Name, nodes, spec.Kubernetes.Version, net.JoinHostPort(host, strconv.Itoa(port)))
 	return nil
 }

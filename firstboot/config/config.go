@@ -86,7 +86,7 @@ type Cluster struct {
 	Domain string `json:"domain"`
 }
 
-// Versions of what the image must hold, "vX.Y.Z".
+// Versions of what the image must hold, "vX.Y.Z"; pause alone is upstream's tag, "X.Y.Z".
 type Versions struct {
 	Kubernetes string `json:"kubernetes"`
 	Kubelet    string `json:"kubelet"`

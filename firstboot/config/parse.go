@@ -12,13 +12,13 @@ import (
 // Parse reads a node config strictly: unknown or repeated keys, trailing data and whatever Validate refuses are errors.
 // It is the only parser of the contract, used when a config is rendered and again at boot.
 func Parse(data []byte) (*Config, error) {
-	if err := checkKeys(data); err != nil {
-		return nil, fmt.Errorf("parsing node config: %w", err)
-	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var c Config
 	if err := dec.Decode(&c); err != nil {
+		return nil, fmt.Errorf("parsing node config: %w", err)
+	}
+	if err := checkKeys(data); err != nil {
 		return nil, fmt.Errorf("parsing node config: %w", err)
 	}
 	if err := c.Validate(); err != nil {
@@ -36,7 +36,7 @@ func (c *Config) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// checkKeys refuses what encoding/json lets pass: a key twice in one object, and a second document.
+// checkKeys refuses what encoding/json lets pass in valid JSON: a key twice in one object, and a second document.
 func checkKeys(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := checkValue(dec); err != nil {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,7 +136,7 @@ func TestFailureLeavesWhatWasThere(t *testing.T) {
 			s[VerityA] = func(w io.WriterAt) error { cancel(); _, err := w.WriteAt([]byte("x"), 0); return err }
 		}, "context canceled"},
 		"no space": {func(s map[string]Source) { s[RootA] = func(io.WriterAt) error { return syscall.ENOSPC } },
-			"filling partition \"root-a\": no space left on device\n  hint: the image takes up to 11 MiB"},
+			"filling partition \"root-a\": no space left on device\nhint: the image takes up to 11 MiB"},
 		"no source": {func(s map[string]Source) { delete(s, RootA) }, `partition "root-a" has no source`},
 		"one more":  {func(s map[string]Source) { s["swap"] = Copy(nil, 0) }, "4 sources for 3 partitions"},
 		"short":     {func(s map[string]Source) { s[RootA] = Copy(strings.NewReader("abc"), 4) }, "unexpected EOF after 3 of 4 bytes"},
@@ -290,3 +291,28 @@ func needTool(t *testing.T, name string) string {
 	t.Skipf("%s is not installed", name)
 	return ""
 }
+
+// TestWindowWritesWhatItIsGiven writes random pieces, mostly zeros, and compares with a plain buffer.
+func TestWindowWritesWhatItIsGiven(t *testing.T) {
+	src := rand.New(rand.NewPCG(1, 2))
+	got, want := make([]byte, 1<<16), make([]byte, 1<<16)
+	x := &window{t.Context(), sliceWriter(got[4096:]), 0, 1<<16 - 4096}
+	for at := 0; at < len(want)-4096; {
+		p := make([]byte, min(1+src.IntN(9000), len(want)-4096-at))
+		for range src.IntN(3) {
+			p[src.IntN(len(p))] = byte(1 + src.IntN(255))
+		}
+		copy(want[4096+at:], p)
+		if n, err := x.WriteAt(p, int64(at)); err != nil || n != len(p) {
+			t.Fatalf("%d of %d bytes at %d: %v", n, len(p), at, err)
+		}
+		at += len(p)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("what was written differs")
+	}
+}
+
+type sliceWriter []byte
+
+func (s sliceWriter) WriteAt(p []byte, off int64) (int, error) { return copy(s[off:], p), nil }

@@ -86,7 +86,7 @@ func syncDir(dir string) error {
 // explain adds what to do to a full disk's error.
 func explain(err error, p Plan) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w\n  hint: the image takes up to %d MiB; free some space or choose another output folder", err, p.Size>>20)
+		return fmt.Errorf("%w\nhint: the image takes up to %d MiB; free some space or choose another output folder", err, p.Size>>20)
 	}
 	return err
 }

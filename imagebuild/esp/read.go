@@ -13,8 +13,9 @@ import (
 
 // Entry is one file of a file system that was read. It stays readable as long as the source is.
 type Entry struct {
-	Path string
-	Size int64
+	Path   string
+	Size   int64
+	Offset int64 // of its first byte in the file system; 0 if it is empty
 	*io.SectionReader
 }
 
@@ -167,7 +168,11 @@ func (d *reader) entry(path, long string, e []byte, depth int) error {
 	if d.g.clustersFor(size) != int64(len(x.clusters)) {
 		return fmt.Errorf("file %q: %d bytes in %d clusters of %d bytes", name, size, len(x.clusters), d.g.clusterSize())
 	}
-	d.v.Files = append(d.v.Files, Entry{name, size, io.NewSectionReader(x, 0, size)})
+	found := Entry{Path: name, Size: size, SectionReader: io.NewSectionReader(x, 0, size)}
+	if size > 0 {
+		found.Offset = d.g.offset(first)
+	}
+	d.v.Files = append(d.v.Files, found)
 	return nil
 }
 

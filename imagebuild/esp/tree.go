@@ -100,7 +100,7 @@ func (n *node) allocate(g geometry, folders bool, next *uint32) error {
 	}
 	need := g.clustersFor(n.size())
 	if free := int64(g.clusters) + rootCluster - int64(*next); need > free {
-		return fmt.Errorf("no room for %q: %d bytes, and only %d are free\n  hint: make the EFI system partition larger", n.name, n.size(), free*g.clusterSize())
+		return fmt.Errorf("no room for %q: %d bytes, and only %d are free\nhint: make the EFI system partition larger", n.name, n.size(), free*g.clusterSize())
 	}
 	if need > 0 {
 		n.first, n.clusters = *next, uint32(need)

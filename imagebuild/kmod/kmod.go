@@ -1,7 +1,7 @@
 // Package kmod answers, from files alone, whether a kernel has what a profile asks of it: modules, by depmod's
 // indexes, and sysctl keys, by the names compiled into the kernel and its modules.
 //
-// Start with [Open] and [Check]. The package loads nothing and does not look at the running kernel.
+// Start with [Open] and [Kernel.Check]. The package loads nothing and does not look at the running kernel.
 //
 // Formats: modules.dep(5), and the kernel's Documentation/arch/x86/boot.rst for the bzImage header.
 package kmod
@@ -9,23 +9,34 @@ package kmod
 import (
 	"bufio"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 )
 
 // Kernel is one kernel of a root tree.
 type Kernel struct {
-	dir     string            // /usr/lib/modules/<release> of the tree
-	image   string            // its vmlinuz
-	files   map[string]string // module -> file relative to dir
+	tree    fs.FS             // /usr/lib/modules/<release> of the tree
+	image   string            // path of its vmlinuz
+	files   map[string]string // module -> file in tree
 	builtin map[string]bool
 	aliases map[string]string // alias without wildcards -> module
 }
 
 // Open reads the module indexes of the folder dir; image is the kernel's bzImage, read only by MissingSysctls.
 func Open(dir, image string) (*Kernel, error) {
-	k := &Kernel{dir: dir, image: image, files: map[string]string{}, builtin: map[string]bool{}, aliases: map[string]string{}}
+	k, err := Index(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("%w\n  in %q", err, dir)
+	}
+	k.image = image
+	return k, nil
+}
+
+// Index reads the module indexes at the root of tree, for MissingModules alone.
+func Index(tree fs.FS) (*Kernel, error) {
+	k := &Kernel{tree: tree, files: map[string]string{}, builtin: map[string]bool{}, aliases: map[string]string{}}
 	for _, index := range []struct {
 		file string
 		line func(string)
@@ -34,7 +45,7 @@ func Open(dir, image string) (*Kernel, error) {
 		{"modules.builtin", func(line string) { k.builtin[moduleOf(line)] = true }},
 		{"modules.alias", k.aliasLine},
 	} {
-		if err := eachLine(filepath.Join(dir, index.file), index.line); err != nil {
+		if err := eachLine(tree, index.file, index.line); err != nil {
 			return nil, fmt.Errorf("reading module index: %w", err)
 		}
 	}
@@ -57,15 +68,15 @@ func (k *Kernel) aliasLine(line string) {
 
 // moduleOf returns the module name of a file such as kernel/fs/foo-bar.ko.xz.
 func moduleOf(file string) string {
-	name, _, _ := strings.Cut(filepath.Base(file), ".ko")
+	name, _, _ := strings.Cut(path.Base(file), ".ko")
 	return normal(name)
 }
 
 // normal makes no difference between - and _, as modprobe does.
 func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-func eachLine(path string, f func(string)) error {
-	file, err := os.Open(path)
+func eachLine(tree fs.FS, name string, f func(string)) error {
+	file, err := tree.Open(name)
 	if err != nil {
 		return err
 	}
@@ -76,7 +87,7 @@ func eachLine(path string, f func(string)) error {
 		f(lines.Text())
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("reading %q: %w", path, err)
+		return fmt.Errorf("reading %q: %w", name, err)
 	}
 	return nil
 }

@@ -1,12 +1,13 @@
 package kmod
 
 import (
-	"bufio"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -81,60 +82,49 @@ func words(key string) ([]string, bool) {
 
 // search marks the words of need that are in the kernel or, with file, in one of its modules.
 func (k *Kernel) search(file string, need map[string]bool) error {
-	path := k.image
-	unpack := unpackKernel
-	if file != "" {
-		path, unpack = filepath.Join(k.dir, file), unpackModule
-	}
-	f, err := os.Open(path)
+	r, err := k.open(file)
 	if err != nil {
 		return fmt.Errorf("searching for sysctl keys: %w", err)
 	}
-	defer f.Close()
-	r, err := unpack(f)
-	if err != nil {
-		return fmt.Errorf("unpacking %q: %w", path, err)
-	}
 	defer r.Close()
-	if err := mark(r, need); err != nil {
-		return fmt.Errorf("unpacking %q: %w", path, err)
+	if err := (&marker{need: need}).read(r); err != nil {
+		return fmt.Errorf("searching for sysctl keys: unpacking %q: %w", cmp.Or(file, k.image), err)
 	}
 	return nil
 }
 
-const longestWord = 128
-
-// mark sets need[word] for every word that stands in r between zero bytes or slashes: a string of C, or a piece of a
-// path in one.
-func mark(r io.Reader, need map[string]bool) error {
-	in := bufio.NewReaderSize(r, 1<<20)
-	word := make([]byte, 0, longestWord)
-	for {
-		buf, err := in.Peek(1)
+// open returns the unpacked kernel or module file.
+func (k *Kernel) open(file string) (io.ReadCloser, error) {
+	if file != "" {
+		b, err := fs.ReadFile(k.tree, file)
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
+			return nil, err
 		}
-		buf, _ = in.Peek(in.Buffered())
-		start := 0
-		for i, c := range buf {
-			if c != 0 && c != '/' {
-				continue
-			}
-			if len(word)+i-start <= longestWord && (len(word) > 0 || i > start) {
-				word = append(word, buf[start:i]...)
-				if _, ok := need[string(word)]; ok {
-					need[string(word)] = true
-				}
-			}
-			word, start = word[:0], i+1
-		}
-		word = append(word, buf[start:min(len(buf), start+longestWord+1)]...)
-		word = word[:min(len(word), longestWord+1)]
-		if _, err := in.Discard(len(buf)); err != nil {
-			return err
-		}
+		r, err := unpackModule(bytes.NewReader(b))
+		return r, wrap(file, err)
 	}
+	f, err := os.Open(k.image)
+	if err != nil {
+		return nil, err
+	}
+	r, err := unpackKernel(f)
+	if err != nil {
+		return nil, errors.Join(wrap(k.image, err), f.Close())
+	}
+	return closeBoth{r, f}, nil
 }
+
+func wrap(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("unpacking %q: %w", name, err)
+	}
+	return nil
+}
+
+// closeBoth closes what it reads from and the file below.
+type closeBoth struct {
+	io.ReadCloser
+	file io.Closer
+}
+
+func (c closeBoth) Close() error { return errors.Join(c.ReadCloser.Close(), c.file.Close()) }

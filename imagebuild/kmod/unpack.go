@@ -51,12 +51,14 @@ func unpackModule(r io.ReaderAt) (io.ReadCloser, error) {
 	return unpack(whole)
 }
 
+const maxWindow = 128 << 20 // the kernel's build uses zstd -22, whose window is that
+
 // unpack tells the compression by its magic.
 func unpack(r *io.SectionReader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, 1<<18)
 	switch magic := peek(r); {
 	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
-		d, err := zstd.NewReader(in)
+		d, err := zstd.NewReader(in, zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,7 +28,7 @@ func Plan(spec *cluster.Spec, host Host) ([]Item, error) {
 	var items []Item
 	errs := unknown(spec.Payloads)
 	for _, r := range recipes() {
-		if !wanted(r, spec) {
+		if r.Name == cluster.PayloadKubelet && !separateKubelet(spec) {
 			continue
 		}
 		item, err := planOne(r, spec, host)
@@ -43,19 +44,10 @@ func Plan(spec *cluster.Spec, host Host) ([]Item, error) {
 	return items, nil
 }
 
-// Names lists the payloads that a spec may name, sorted.
-func Names() []string {
-	var names []string
-	for _, r := range recipes() {
-		names = append(names, r.Name)
-	}
-	return names
-}
-
 func unknown(payloads map[string]cluster.Payload) []error {
 	var errs []error
-	known := Names()
-	for _, name := range sortedKeys(payloads) {
+	known := cluster.PayloadNames()
+	for _, name := range slices.Sorted(maps.Keys(payloads)) {
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("planning payload %q: no such payload\nhint: known are %s", name, strings.Join(known, ", ")))
 		}
@@ -63,15 +55,10 @@ func unknown(payloads map[string]cluster.Payload) []error {
 	return errs
 }
 
-// wanted says whether the image holds the payload: always, unless the recipe is optional. A kubelet of its own is
-// needed when it is older than the other Kubernetes programs.
-func wanted(r recipe, spec *cluster.Spec) bool {
-	_, named := spec.Payloads[r.Name]
-	return !r.Optional || named || r.Name == "kubelet" && separateKubelet(spec)
-}
-
+// separateKubelet says whether the kubelet is a payload of its own and no part of the multi-call binary: its version
+// differs, or the spec says where it comes from.
 func separateKubelet(spec *cluster.Spec) bool {
-	_, named := spec.Payloads["kubelet"]
+	_, named := spec.Payloads[cluster.PayloadKubelet]
 	return named || spec.Kubernetes.Kubelet != "" && spec.Kubernetes.Kubelet != spec.Kubernetes.Version
 }
 
@@ -82,12 +69,13 @@ func planOne(r recipe, spec *cluster.Spec, host Host) (Item, error) {
 		return Item{}, err
 	}
 	item := Item{Name: r.Name, Version: version, Class: r.Class, Source: Source(cmp.Or(over.Source, string(SourceGomod)))}
-	if r.Name == "slipwayd" && (over.Source == "" || over.Source == string(SourceGomod)) && over.Module == "" {
-		return withBinaries(local(item, host), r, spec)
+	if r.Name == cluster.PayloadSlipwayd && item.Source == SourceGomod { // the default source: it is built with slipway
+		item.Source, item.Path, item.SHA256 = SourceFile, host.Slipwayd, host.SlipwaydSHA256
+		return withBinaries(item, r, spec)
 	}
 	switch item.Source {
 	case SourceGomod:
-		item, err = fromModule(item, r, over, spec, host)
+		item, err = fromModule(item, r, over, host)
 	case SourceRelease:
 		item, err = fromRelease(item, over)
 	case SourceFile:
@@ -104,14 +92,14 @@ func planOne(r recipe, spec *cluster.Spec, host Host) (Item, error) {
 var versionPattern = regexp.MustCompile(`^v?\d+\.\d+(\.\d+)?([-+][0-9A-Za-z.+-]+)?$`)
 
 func versionOf(r recipe, over cluster.Payload, spec *cluster.Spec) (string, error) {
-	version := cmp.Or(over.Version, r.Version)
+	version := cmp.Or(over.Version, cluster.DefaultVersion(r.Name))
 	field := "payloads." + r.Name + ".version"
 	switch r.Name {
-	case "kubernetes":
+	case cluster.PayloadKubernetes:
 		version, field = spec.Kubernetes.Version, "kubernetes.version"
-	case "kubelet":
+	case cluster.PayloadKubelet:
 		version, field = cmp.Or(spec.Kubernetes.Kubelet, spec.Kubernetes.Version), "kubernetes.kubelet"
-	case "slipwayd":
+	case cluster.PayloadSlipwayd:
 		return cmp.Or(over.Version, "local"), nil
 	}
 	if over.Version != "" && over.Version != version {
@@ -123,23 +111,15 @@ func versionOf(r recipe, over cluster.Payload, spec *cluster.Spec) (string, erro
 	return version, nil
 }
 
-func local(item Item, host Host) Item {
-	item.Source, item.Path, item.SHA256 = SourceFile, host.Slipwayd, host.SlipwaydSHA256
-	return item
-}
-
-func fromModule(item Item, r recipe, over cluster.Payload, spec *cluster.Spec, host Host) (Item, error) {
-	if r.Name == "slipwayd" {
-		return item, errors.New("source gomod does not fit: it is built with slipway\nhint: leave the source out, or use release or file")
-	}
+func fromModule(item Item, r recipe, over cluster.Payload, host Host) (Item, error) {
 	if host.Go == "" {
 		return item, errors.New("no Go toolchain was found\nhint: install Go, or set the source to release or file")
 	}
-	item.Modules, item.Template, item.CGO, item.Go = r.Modules, r.Template, r.CGO, host.Go
+	item.Modules, item.Vars = expand(r.Modules, item.Version), expand(r.Vars, item.Version)
+	item.Template, item.CGO, item.Go = r.Template, r.CGO, host.Go
 	if r.CGO {
 		item.CC = host.CC
 	}
-	item.Vars = expand(r.Vars, item.Version, spec.Kubernetes.Version)
 	if over.Module != "" {
 		return otherModule(item, r, over.Module)
 	}
@@ -151,10 +131,10 @@ func otherModule(item Item, r recipe, module string) (Item, error) {
 	if len(r.Modules) != 1 || r.Template != "" {
 		return item, fmt.Errorf("module %q cannot replace it: it is built from more than one package tree\nhint: use release or file", module)
 	}
-	item.Modules = []string{module}
 	for i, v := range item.Vars {
-		item.Vars[i] = replaceModule(v, r.Modules[0], module)
+		item.Vars[i] = replaceModule(v, item.Modules[0], module)
 	}
+	item.Modules = []string{module}
 	return item, nil
 }
 
@@ -165,14 +145,15 @@ func replaceModule(path, old, new string) string {
 	return path
 }
 
-// expand fills the placeholders of linker variables.
-func expand(vars []string, version, kubernetes string) []string {
-	major, rest, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	r := strings.NewReplacer("{version}", version, "{bare}", strings.TrimPrefix(version, "v"), "{k8s.major}", major, "{k8s.minor}", minor)
+// expand fills the placeholders of a recipe.
+func expand(texts []string, version string) []string {
+	bare := strings.TrimPrefix(version, "v")
+	x, rest, _ := strings.Cut(bare, ".")
+	y, _, _ := strings.Cut(rest, ".")
+	r := strings.NewReplacer("{version}", version, "{bare}", bare, "{major}", "v"+x, "{x}", x, "{y}", y)
 	var out []string
-	for _, v := range vars {
-		out = append(out, r.Replace(v))
+	for _, t := range texts {
+		out = append(out, r.Replace(t))
 	}
 	return out
 }
@@ -207,7 +188,7 @@ func withDigest(item Item, over cluster.Payload) (Item, error) {
 
 // withBinaries adds what the item gives the image: the recipe's programs, or for a download of loose programs those.
 func withBinaries(item Item, r recipe, spec *cluster.Spec) (Item, error) {
-	if r.Name == "slipwayd" && item.Path == "" && item.URL == "" {
+	if r.Name == cluster.PayloadSlipwayd && item.Path == "" && item.URL == "" {
 		return item, errors.New("no slipwayd program beside slipway\nhint: `make build` makes both; or set payloads.slipwayd to a file")
 	}
 	if item.Source != SourceGomod && len(r.Loose) > 0 {
@@ -220,13 +201,13 @@ func withBinaries(item Item, r recipe, spec *cluster.Spec) (Item, error) {
 	for i := range item.Binaries {
 		b := &item.Binaries[i]
 		b.Links = slices.Clone(b.Links)
-		if item.Source != SourceGomod {
+		if b.Package = expand([]string{b.Package}, item.Version)[0]; item.Source != SourceGomod {
 			b.Package = ""
-		} else if len(item.Modules) == 1 && len(r.Modules) == 1 {
-			b.Package = replaceModule(b.Package, r.Modules[0], item.Modules[0])
+		} else if len(r.Modules) == 1 {
+			b.Package = replaceModule(b.Package, expand(r.Modules, item.Version)[0], item.Modules[0])
 		}
 	}
-	if r.Name == "kubernetes" && separateKubelet(spec) {
+	if r.Name == cluster.PayloadKubernetes && separateKubelet(spec) {
 		item.Binaries = withoutKubelet(item.Binaries)
 	}
 	return item, nil
@@ -235,16 +216,7 @@ func withBinaries(item Item, r recipe, spec *cluster.Spec) (Item, error) {
 // withoutKubelet leaves /usr/bin/kubelet to the payload "kubelet".
 func withoutKubelet(binaries []Binary) []Binary {
 	for i := range binaries {
-		binaries[i].Links = slices.DeleteFunc(binaries[i].Links, func(l string) bool { return l == binDir+"/kubelet" })
+		binaries[i].Links = slices.DeleteFunc(binaries[i].Links, func(l string) bool { return l == binDir+"/"+cluster.PayloadKubelet })
 	}
-	return slices.DeleteFunc(binaries, func(b Binary) bool { return b.Name == "kubelet" })
-}
-
-func sortedKeys(m map[string]cluster.Payload) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.DeleteFunc(binaries, func(b Binary) bool { return b.Name == cluster.PayloadKubelet })
 }

@@ -58,21 +58,24 @@ func realPlan(t *testing.T) []Item {
 // checkVersion runs each program that prints its version, under the name it has in the image.
 func checkVersion(t *testing.T, res Result) {
 	t.Helper()
+	version := res.Item.Version
+	bare := strings.TrimPrefix(version, "v")
 	for _, c := range []struct{ item, path, args, want string }{
-		{"etcd", "/usr/bin/etcd", "--version", "etcd Version: 3.6.11"},
-		{"etcd", "/usr/bin/etcdctl", "version", "etcdctl version: 3.6.11"},
-		{"cni-plugins", "/usr/lib/cni/bridge", "", "CNI bridge plugin v1.9.1"},
-		{"coredns", "/coredns", "-version", "CoreDNS-1.14.7"},
-		{"helm", "/usr/bin/helm", "version --short", "v3.22.0"},
-		{"ignition", "/usr/bin/ignition", "--version", "Ignition 2.26.0"},
-		{"pause", "/pause", "-v", "pause 3.10.2"},
-		{"kubernetes", "/usr/bin/kubelet", "--version", "Kubernetes v1.36.3"},
-		{"kubernetes", "/usr/bin/kube-apiserver", "--version", "Kubernetes v1.36.3"},
-		{"kubernetes", "/usr/bin/kube-controller-manager", "--version", "Kubernetes v1.36.3"},
-		{"kubernetes", "/usr/bin/kube-scheduler", "--version", "Kubernetes v1.36.3"},
-		{"kubernetes", "/usr/bin/kube-proxy", "--version", "Kubernetes v1.36.3"},
-		{"kubernetes", "/usr/bin/kubeadm", "version -o short", "v1.36.3"},
-		{"kubernetes", "/usr/bin/kubectl", "version --client", "Client Version: v1.36.3"},
+		{"etcd", "/usr/bin/etcd", "--version", "etcd Version: " + bare},
+		{"etcd", "/usr/bin/etcdctl", "version", "etcdctl version: " + bare},
+		{"cni-plugins", "/usr/lib/cni/bridge", "", "CNI bridge plugin " + version},
+		{"coredns", "/coredns", "-version", "CoreDNS-" + bare},
+		{"helm", "/usr/bin/helm", "version --short", version},
+		{"crictl", "/usr/bin/crictl", "--version", "crictl version " + bare},
+		{"ignition", "/usr/bin/ignition", "--version", "Ignition " + bare},
+		{"pause", "/pause", "-v", "pause " + version},
+		{"kubernetes", "/usr/bin/kubelet", "--version", "Kubernetes " + version},
+		{"kubernetes", "/usr/bin/kube-apiserver", "--version", "Kubernetes " + version},
+		{"kubernetes", "/usr/bin/kube-controller-manager", "--version", "Kubernetes " + version},
+		{"kubernetes", "/usr/bin/kube-scheduler", "--version", "Kubernetes " + version},
+		{"kubernetes", "/usr/bin/kube-proxy", "--version", "Kubernetes " + version},
+		{"kubernetes", "/usr/bin/kubeadm", "version -o short", version},
+		{"kubernetes", "/usr/bin/kubectl", "version --client", "Client Version: " + version},
 	} {
 		if c.item != res.Item.Name {
 			continue

@@ -3,6 +3,8 @@ package payload
 import (
 	"embed"
 	"strings"
+
+	"slipway/cluster"
 )
 
 //go:embed templates/*.go.txt
@@ -20,19 +22,17 @@ func templateText(name string) string {
 	return string(raw)
 }
 
-// recipe says how a known payload is made. In Vars, {version} is vX.Y.Z, {bare} is X.Y.Z, and {k8s.major} and
-// {k8s.minor} are the cluster's Kubernetes version.
+// recipe says how a known payload is made. In Modules, Vars and Packages, {version} is vX.Y.Z, {bare} is X.Y.Z, {major}
+// is vX, and {x} and {y} are the numbers alone.
 type recipe struct {
 	Name     string
-	Version  string // default
 	Class    Class
 	Modules  []string // the first one's go.mod sets Go version, replacements and godebug
 	Template string
 	Vars     []string
 	CGO      bool
 	Binaries []Binary
-	Loose    []string // release and file: programs looked for instead of Binaries, into Dir
-	Optional bool     // only when the spec names it
+	Loose    []string // release and file: programs looked for instead of Binaries, into binDir
 }
 
 const binDir = "/usr/bin"
@@ -45,7 +45,7 @@ func kubePrograms() []string {
 func kubeVars() []string {
 	const base, client = "k8s.io/component-base/version.", "k8s.io/client-go/pkg/version."
 	return []string{
-		base + "gitCommit=", base + "gitMajor={k8s.major}", base + "gitMinor={k8s.minor}",
+		base + "gitCommit=", base + "gitMajor={x}", base + "gitMinor={y}",
 		base + "gitTreeState=clean", base + "gitVersion={version}",
 		client + "gitCommit=", client + "gitVersion={version}",
 	}
@@ -54,39 +54,35 @@ func kubeVars() []string {
 // recipes is the table of known payloads, sorted by name.
 func recipes() []recipe {
 	return []recipe{
-		{Name: "cni-plugins", Version: "v1.9.1", Class: ClassRoot, Modules: []string{"github.com/containernetworking/plugins"},
+		{Name: cluster.PayloadCNI, Class: ClassRoot, Modules: []string{"github.com/containernetworking/plugins"},
 			Vars:     []string{"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion={version}"},
 			Binaries: cniBinaries()},
-		{Name: "coredns", Version: "v1.14.7", Class: ClassOCI, Modules: []string{"github.com/coredns/coredns"},
+		{Name: cluster.PayloadCoreDNS, Class: ClassOCI, Modules: []string{"github.com/coredns/coredns"},
 			Binaries: []Binary{{Name: "coredns", Package: "github.com/coredns/coredns", Path: "/coredns"}}},
-		// No default: its module is not to be had from every proxy, and nothing on a node calls it.
-		{Name: "crictl", Version: "", Class: ClassRoot, Modules: []string{"sigs.k8s.io/cri-tools"}, Optional: true,
-			Vars:     []string{"sigs.k8s.io/cri-tools/pkg/version.Version={version}"},
+		{Name: cluster.PayloadCrictl, Class: ClassRoot, Modules: []string{"sigs.k8s.io/cri-tools"},
+			Vars:     []string{"sigs.k8s.io/cri-tools/pkg/version.Version={bare}"},
 			Binaries: []Binary{{Name: "crictl", Package: "sigs.k8s.io/cri-tools/cmd/crictl", Path: binDir + "/crictl"}}},
-		{Name: "etcd", Version: "v3.6.11", Class: ClassRoot, Modules: []string{"go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3"},
+		{Name: cluster.PayloadEtcd, Class: ClassRoot, Modules: []string{"go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3"},
 			Vars: []string{"go.etcd.io/etcd/api/v3/version.GitSHA={version}"},
 			Binaries: []Binary{{Name: "etcd", Package: "go.etcd.io/etcd/server/v3", Path: binDir + "/etcd"},
 				{Name: "etcdctl", Package: "go.etcd.io/etcd/etcdctl/v3", Path: binDir + "/etcdctl"}}},
-		// helm template assumes the cluster's Kubernetes version when there is no cluster to ask.
-		{Name: "helm", Version: "v3.22.0", Class: ClassRoot, Modules: []string{"helm.sh/helm/v3"},
-			Vars: []string{"helm.sh/helm/v3/internal/version.version={version}",
-				"helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor={k8s.major}", "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={k8s.minor}",
-				"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor={k8s.major}", "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor={k8s.minor}"},
-			Binaries: []Binary{{Name: "helm", Package: "helm.sh/helm/v3/cmd/helm", Path: binDir + "/helm"}}},
+		{Name: cluster.PayloadHelm, Class: ClassRoot, Modules: []string{"helm.sh/helm/{major}"},
+			Vars:     []string{"helm.sh/helm/{major}/internal/version.version={version}"},
+			Binaries: []Binary{{Name: "helm", Package: "helm.sh/helm/{major}/cmd/helm", Path: binDir + "/helm"}}},
 		// Ignition's own defaults are Fedora's: it would relabel for SELinux, and write keys where Debian's sshd does not look.
-		{Name: "ignition", Version: "v2.26.0", Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, CGO: true,
+		{Name: cluster.PayloadIgnition, Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, CGO: true,
 			Vars: []string{"github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false",
 				"github.com/coreos/ignition/v2/internal/distro.writeAuthorizedKeysFragment=false",
 				"github.com/coreos/ignition/v2/internal/version.Raw={bare}"},
 			Binaries: []Binary{{Name: "ignition", Package: "github.com/coreos/ignition/v2/internal", Path: binDir + "/ignition"}}},
-		{Name: "kubelet", Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Vars: kubeVars(), Optional: true,
+		{Name: cluster.PayloadKubelet, Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Vars: kubeVars(),
 			Binaries: []Binary{{Name: "kubelet", Package: "k8s.io/kubernetes/cmd/kubelet", Path: binDir + "/kubelet"}}},
-		{Name: "kubernetes", Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Template: "kube", Vars: kubeVars(),
+		{Name: cluster.PayloadKubernetes, Class: ClassRoot, Modules: []string{"k8s.io/kubernetes"}, Template: "kube", Vars: kubeVars(),
 			Binaries: []Binary{{Name: "kube", Package: ".", Path: binDir + "/kube", Links: inDir(binDir, kubePrograms())}},
 			Loose:    kubePrograms()},
-		{Name: "pause", Version: "3.10.2", Class: ClassOCI, Template: "pause", Vars: []string{"main.version={version}"},
+		{Name: cluster.PayloadPause, Class: ClassOCI, Template: "pause", Vars: []string{"main.version={version}"},
 			Binaries: []Binary{{Name: "pause", Package: ".", Path: "/pause"}}},
-		{Name: "slipwayd", Class: ClassRoot, Binaries: []Binary{{Name: "slipwayd", Path: binDir + "/slipwayd"}}},
+		{Name: cluster.PayloadSlipwayd, Class: ClassRoot, Binaries: []Binary{{Name: "slipwayd", Path: binDir + "/slipwayd"}}},
 	}
 }
 

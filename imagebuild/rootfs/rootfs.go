@@ -46,7 +46,7 @@ func Debug() []overlay.Entry {
 	return []overlay.Entry{
 		{Path: "/etc/systemd/system/serial-getty@.service", Link: "/usr/lib/systemd/system/serial-getty@.service"},
 		{Path: "/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", Mode: 0o644,
-			Content: []byte("[Service]\nExecStart=\nExecStart=-/sbin/agetty -o '-p -f -- \\\\u' --keep-baud --autologin root 115200,57600,38400,9600 - $TERM\n")},
+			Content: []byte("[Service]\nExecStart=\nExecStart=-/sbin/agetty --skip-login --nonewline --noissue --login-program /bin/bash --keep-baud 115200 - $TERM\n")},
 		{Path: "/usr/lib/systemd/system-preset/10-slipway-debug.preset", Mode: 0o644, Content: []byte("enable serial-getty@ttyS0.service\n")},
 		{Path: "/usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service", Link: "../serial-getty@.service"},
 	}

@@ -1,0 +1,63 @@
+package housetest
+
+// module is the path of this module.
+const module = "slipway"
+
+// room is one folder of the house and what it may import of ours. A folder inside a room may import the rest of its
+// room, unless it has a room of its own.
+type room struct {
+	folder string
+	may    []string
+	why    string
+}
+
+// rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
+var rooms = []room{
+	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pxe", "qemu", "firstboot", "firstboot/config", "roles"},
+		"the operator's command line may use everything but test/"},
+	{"cmd/slipwayd", []string{"firstboot", "firstboot/config"}, "the daemon's main only starts firstboot"},
+	{"cluster", []string{"firstboot/config", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
+	{"cluster/pki", []string{"cluster", "firstboot/config"}, "keys are made for a spec and named by the contract"},
+	{"cluster/ignition", []string{"cluster", "cluster/pki", "firstboot/config", "kernel"}, "configs carry the contract and the keys"},
+	{"imagebuild", []string{"cluster", "kernel", "firstboot/config"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
+	{"roles", []string{"firstboot/config", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
+	{"firstboot", []string{"roles", "firstboot/config"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
+	{"firstboot/config", nil, "the contract is shared by build time and boot time, so it depends on neither"},
+	{"ova", nil, "bytes in, bytes out"},
+	{"ova/vsphere", []string{"ova"}, "the vCenter client sends what ova makes"},
+	{"pxe", []string{"cluster"}, "PXE serves what the spec describes"},
+	{"qemu", []string{"cluster"}, "the runner boots what the spec describes, from files"},
+	{"test", nil, "tests of built artefacts use the built programs only"},
+	{"internal", nil, "helpers of tests depend on nothing"},
+}
+
+// ban forbids packages, by prefix, to everything below a folder.
+type ban struct {
+	folder   string
+	packages []string
+	direct   bool // only the folder's own imports: the standard library uses os and time everywhere
+	why      string
+}
+
+var bans = []ban{
+	{"firstboot", []string{
+		"github.com/diskfs/go-diskfs", "github.com/coreos/butane", "github.com/spf13/cobra", "github.com/vmware/govmomi",
+		"k8s.io/client-go", module + "/imagebuild", module + "/ova", module + "/cluster",
+	}, false, "firstboot is the program on the target: small, and it parses only its contract"},
+	{"cmd/slipwayd", []string{
+		"github.com/diskfs/go-diskfs", "github.com/coreos/butane", "github.com/spf13/cobra", "github.com/vmware/govmomi",
+		"k8s.io/client-go", module + "/imagebuild", module + "/ova", module + "/cluster",
+	}, false, "slipwayd is the program on the target: small, and it parses only its contract"},
+	{"roles", []string{"os", "net", "math/rand", "crypto/rand", "syscall", "golang.org/x/sys"}, true,
+		"roles are pure: what they need comes in as values, so that a preview is the truth"},
+	{"ova", []string{"github.com/diskfs/go-diskfs", "github.com/coreos/ignition", module + "/roles", module + "/cluster"}, false,
+		"ova turns bytes into bytes; it must not learn what is in them"},
+	{"imagebuild", []string{"github.com/vmware/govmomi"}, false, "building an image never talks to vCenter"},
+}
+
+// harmless is what looks like a banned package but only computes.
+var harmless = []string{"net/netip", "net/url", "net/mail", "net/textproto"}
+
+// clockless folders never ask for the time: it comes in as a value.
+var clockless = []string{"roles", "kernel", "firstboot/config"}
