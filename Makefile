@@ -2,7 +2,6 @@
 GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
-SLIPWAY := bin/slipway
 
 .PHONY: all build demo test test-unit test-qemu deps deps-build bench fmt clean
 
@@ -10,12 +9,7 @@ all: build
 
 # One command to a running node: what it needs, the image, the node's config, a virtual machine, a cluster that serves.
 demo: deps build
-	$(SLIPWAY) build -f $(SPEC) -o $(OUT)
-	$(SLIPWAY) pki init -f $(SPEC) --if-missing
-	$(SLIPWAY) ignition -f $(SPEC) -o $(OUT)
-	$(SLIPWAY) qemu up -f $(SPEC) -o $(OUT)
-	$(SLIPWAY) qemu wait -f $(SPEC) -o $(OUT)
-	scripts/demo-done $(SLIPWAY) $(SPEC) $(OUT)
+	scripts/demo $(SPEC) $(OUT)
 
 # Every test, from goldens to a node booted by UEFI.
 test: deps build

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -47,7 +48,30 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	if err := b.keepLock(locked); err != nil {
 		return err
 	}
+	if err := b.linkKubectl(); err != nil {
+		return err
+	}
 	b.rec.end("payloads", fmt.Sprintf("%d", len(b.results)), cached)
+	return nil
+}
+
+// linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.
+func (b *builder) linkKubectl() error {
+	for _, res := range b.results {
+		for _, f := range res.Files {
+			if res.Item.Name != "kubernetes" || f.HostPath == "" {
+				continue
+			}
+			link := filepath.Join(b.opt.Out, "kubectl")
+			if old, err := os.Readlink(link); err == nil && old == f.HostPath {
+				return nil
+			}
+			if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+				return fmt.Errorf("linking kubectl: %w", err)
+			}
+			return os.Symlink(f.HostPath, link)
+		}
+	}
 	return nil
 }
 
