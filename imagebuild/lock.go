@@ -63,10 +63,15 @@ func (l *Lock) Write(path string) error {
 		return err
 	}
 	tmp := path + ".part"
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
+	err = os.WriteFile(tmp, append(data, '\n'), 0o644)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
 		return fmt.Errorf("writing the lock: %w", stage.Friendly(err))
 	}
-	return os.Rename(tmp, path)
+	return nil
 }
 
 // LockError: the file is no lock that this program can read.
@@ -122,8 +127,16 @@ func driftPayloads(locked, now []LockedPayload) []string {
 func driftFiles(name string, old, now map[string]string) []string {
 	var lines []string
 	for path, sum := range now {
-		if old[path] != sum {
-			lines = append(lines, fmt.Sprintf("payload %s: %s was sha256 %.12s, now %.12s (another Go or C toolchain?)", name, filepath.Base(path), old[path], sum))
+		switch was, ok := old[path]; {
+		case !ok:
+			lines = append(lines, fmt.Sprintf("payload %s: %s is not in the lock", name, path))
+		case was != sum:
+			lines = append(lines, fmt.Sprintf("payload %s: %s was sha256 %.12s, now %.12s (another Go or C toolchain?)", name, filepath.Base(path), was, sum))
+		}
+	}
+	for path := range old {
+		if _, ok := now[path]; !ok {
+			lines = append(lines, fmt.Sprintf("payload %s: %s is locked, but no longer part of it", name, path))
 		}
 	}
 	return lines

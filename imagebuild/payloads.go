@@ -37,7 +37,7 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	for _, item := range b.plan.Payloads {
 		res, err := payload.Build(ctx, item, env)
 		if err != nil {
-			return err
+			return stage.Friendly(err)
 		}
 		cached = cached && res.Cached
 		b.results = append(b.results, res)

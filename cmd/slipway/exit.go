@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 )
 
 // Exit codes, the same for every verb.
@@ -38,9 +39,15 @@ func report(s streams, err error) int {
 		return exitCanceled
 	}
 	fmt.Fprintf(s.err, "slipway: %v\n", err)
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
+	var coded interface {
+		error
+		ExitCode() int
 	}
-	return exitFailed
+	if !errors.As(err, &coded) {
+		return exitFailed
+	}
+	if _, tool := coded.(*exec.ExitError); tool { // the code of a tool that failed says nothing about us
+		return exitFailed
+	}
+	return coded.ExitCode()
 }

@@ -105,7 +105,7 @@ func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadC
 			return nil, &GoneError{Package: p, Status: resp.Status}
 		default:
 			resp.Body.Close()
-			last = fmt.Errorf("fetching %s: %s answers %s", p.Name, p.URL, resp.Status)
+			last = fmt.Errorf("fetching %s: %s answers %s\nhint: try again later, or set image.mirror to another mirror", p.Name, p.URL, resp.Status)
 		}
 	}
 	return nil, last

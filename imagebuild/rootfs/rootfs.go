@@ -5,6 +5,7 @@ package rootfs
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -35,9 +36,10 @@ var links = []overlay.Entry{
 	{Path: "/etc/machine-id", Mode: 0o444, Content: []byte("uninitialized\n")}, // set on first boot, kept on state
 	{Path: "/etc/localtime", Link: "../usr/share/zoneinfo/Etc/UTC"},
 	{Path: "/etc/fstab", Mode: 0o644, Content: []byte("# Mounts come from the verified root's own units.\n")},
-	{Path: "/etc/systemd/system/systemd-repart.service", Link: "/dev/null"},    // it ran in the initrd
-	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"}, // it asks questions
-	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},            // no login; a debug image unmasks it
+	{Path: "/etc/systemd/system-generators/systemd-gpt-auto-generator", Link: "/dev/null"}, // it would mount the ESP, writable
+	{Path: "/etc/systemd/system/systemd-repart.service", Link: "/dev/null"},                // it ran in the initrd
+	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"},             // it asks questions
+	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},                        // no login; a debug image unmasks it
 	{Path: "/etc/systemd/system/serial-getty@.service", Link: "/dev/null"},
 }
 
@@ -75,15 +77,34 @@ const (
 
 // Build writes out/root.squashfs and out/root.list.
 func Build(ctx context.Context, in Input, out string) error {
-	r, w := io.Pipe()
-	go func() { w.CloseWithError(overlay.WriteTar(w, in.Adds, in.Epoch)) }()
-	defer r.Close()
+	adds, written := stream(in.Adds, in.Epoch)
 	err := in.Sandbox.Run(ctx, sandbox.Script{
-		Name: "packing the root", Text: script, Stdin: r, Output: in.Log,
+		Name: "packing the root", Text: script, Stdin: adds, Output: in.Log,
 		Args: []string{in.Tree, filepath.Clean(out), fmt.Sprint(in.Epoch), strings.Join(in.Purge, " ")},
 	})
+	if err := written(); err != nil && ctx.Err() == nil { // the cause; the script only saw its input end
+		return fmt.Errorf("collecting what the root adds: %w", err)
+	}
 	if err != nil {
 		return err
 	}
 	return in.Sandbox.RemoveAll(ctx, filepath.Join(out, "work"))
+}
+
+// stream gives the entries as a tar that is never whole in memory. written ends it and says why it broke off, if it did.
+func stream(entries []overlay.Entry, epoch int64) (tar io.Reader, written func() error) {
+	r, w := io.Pipe()
+	result := make(chan error, 1)
+	go func() {
+		err := overlay.WriteTar(w, entries, epoch)
+		w.CloseWithError(err)
+		result <- err
+	}()
+	return r, func() error {
+		r.Close()
+		if err := <-result; !errors.Is(err, io.ErrClosedPipe) {
+			return err
+		}
+		return nil // whoever read it stopped early, and says so
+	}
 }

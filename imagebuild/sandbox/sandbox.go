@@ -71,9 +71,17 @@ func (s *Sandbox) Run(ctx context.Context, sc Script) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("%s: %w\n%s", sc.Name, err, tail.String())
+		return fmt.Errorf("%s: %w\n%s", sc.Name, cause(err, tail.String()), tail.String())
 	}
 	return nil
+}
+
+// cause recognises a full disk: a script's exit status alone hides it.
+func cause(err error, output string) error {
+	if strings.Contains(output, "No space left on device") {
+		return fmt.Errorf("%w: %w", err, syscall.ENOSPC)
+	}
+	return err
 }
 
 // RemoveAll removes a directory whose files may belong to ids that only the sandbox maps. Scripts leave their mounts

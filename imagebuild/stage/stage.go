@@ -35,6 +35,9 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 		return "", false, err
 	}
 	defer unlock()
+	if _, err := os.Stat(dir); err == nil { // another build finished it a moment ago
+		return dir, true, nil
+	}
 	tmp := dir + ".part"
 	if err := c.Remove(ctx, tmp); err != nil {
 		return "", false, fmt.Errorf("clearing an earlier attempt: %w", err)

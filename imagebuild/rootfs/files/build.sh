@@ -33,7 +33,7 @@ rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/.pwd.lock var/lib/syst
 mkdir -p var/log/journal
 cp -a var usr/share/slipway/factory/var
 find var -mindepth 1 -delete
-rm -rf home root boot mnt
+rm -rf home root boot mnt usr/lib/modules/*/vmlinuz # the one kernel is in the UKI
 ln -s var/home home
 ln -s var/roothome root
 mkdir boot mnt

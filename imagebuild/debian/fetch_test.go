@@ -1,0 +1,199 @@
+package debian
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+// mirror serves the name of each file as its content and counts.
+func mirror(t *testing.T) (*httptest.Server, *atomic.Int64) {
+	t.Helper()
+	var hits atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hits.Add(1)
+		io.WriteString(w, filepath.Base(r.URL.Path))
+	}))
+	t.Cleanup(srv.Close)
+	return srv, &hits
+}
+
+func TestFetchFillsThePoolOnce(t *testing.T) {
+	srv, hits := mirror(t)
+	var last, total atomic.Int64
+	f := Fetcher{Pool: filepath.Join(t.TempDir(), "pool"), Client: srv.Client(), Done: func(n, of int64) { last.Store(max(n, last.Load())); total.Store(of) }}
+	pkgs := []Package{archive("a", "a.deb", srv.URL+"/a.deb"), archive("bb", "bb.deb", srv.URL+"/bb.deb")}
+	for range 2 {
+		if err := f.Fetch(t.Context(), pkgs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hits.Load() != 2 {
+		t.Errorf("%d requests for two archives", hits.Load())
+	}
+	if last.Load() != 11 || total.Load() != 11 {
+		t.Errorf("progress ended at %d of %d", last.Load(), total.Load())
+	}
+	for _, p := range pkgs {
+		if sum, err := fileDigest(f.PoolFile(p)); err != nil || sum != p.SHA256 {
+			t.Errorf("%s: %s %v", p.Name, sum, err)
+		}
+	}
+	if err := os.Truncate(f.PoolFile(pkgs[0]), 1); err != nil { // a file cut short is fetched again
+		t.Fatal(err)
+	}
+	if err := f.Fetch(t.Context(), pkgs); err != nil || hits.Load() != 3 {
+		t.Errorf("%d requests, %v", hits.Load(), err)
+	}
+}
+
+func TestFetchRefusesAnotherDigest(t *testing.T) {
+	srv, _ := mirror(t)
+	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
+	want, got := archive("jq", "jq.deb", srv.URL+"/other.deb"), archive("jq", "other.deb", "")
+	err := f.Fetch(t.Context(), []Package{want})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range []string{"fetching jq 1.0-1: the digest does not match", want.SHA256, got.SHA256, "\nhint: "} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in: %v", part, err)
+		}
+	}
+	if left := files(t, f.Pool); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestFetchGone(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusGone} {
+		hits := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits++; w.WriteHeader(status) }))
+		defer srv.Close()
+		p := archive("containerd", "x", srv.URL+"/pool/containerd.deb")
+		err := Fetcher{Pool: t.TempDir(), Client: srv.Client()}.Fetch(t.Context(), []Package{p})
+		gone, ok := errors.AsType[*GoneError](err)
+		if !ok || gone.Package != p || hits != 1 {
+			t.Fatalf("%d requests, %v", hits, err)
+		}
+		for _, part := range []string{"containerd 1.0-1", p.URL, http.StatusText(status), "--update", "https://snapshot.debian.org/archive/debian/", "--vendor"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q is not in: %v", part, err)
+			}
+		}
+	}
+}
+
+// transport answers requests by their number, from 1, without a network.
+type transport func(n int64) (*http.Response, error)
+
+func (f transport) client() (*http.Client, *atomic.Int64) {
+	var n atomic.Int64
+	return &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return f(n.Add(1)) })}, &n
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func TestFetchTriesThreeTimes(t *testing.T) {
+	down := errors.New("connection refused")
+	for _, c := range []struct {
+		name  string
+		reply transport
+		tries int64
+		want  []string // nothing: it works
+	}{
+		{"mirror down", func(int64) (*http.Response, error) { return nil, down }, 3,
+			[]string{"fetching jq: ", "http://mirror.example/jq.deb", "connection refused", "\nhint: is the mirror reachable?"}},
+		{"server error", func(int64) (*http.Response, error) { return answer(503, ""), nil }, 3,
+			[]string{"fetching jq: http://mirror.example/jq.deb answers Service Unavailable", "\nhint: try again later"}},
+		{"recovers", func(n int64) (*http.Response, error) {
+			if n < 3 {
+				return nil, down
+			}
+			return answer(200, "jq"), nil
+		}, 3, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, n := c.reply.client()
+				f := Fetcher{Pool: t.TempDir(), Client: client}
+				err := f.Fetch(t.Context(), []Package{archive("jq", "jq", "http://mirror.example/jq.deb")})
+				if n.Load() != c.tries || (err == nil) != (c.want == nil) {
+					t.Fatalf("%d tries, %v", n.Load(), err)
+				}
+				for _, part := range c.want {
+					if !strings.Contains(err.Error(), part) {
+						t.Errorf("%q is not in: %v", part, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestVendorFolderComesFirst(t *testing.T) {
+	srv, hits := mirror(t)
+	vendor := t.TempDir()
+	for name, content := range map[string]string{"any-name.deb": "a.deb", "wrong.deb": "not what the lock says", "b.txt": "b.deb"} {
+		if err := os.WriteFile(filepath.Join(vendor, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := Fetcher{Pool: t.TempDir(), Vendor: vendor, Client: srv.Client()}
+	a, b := archive("a", "a.deb", "http://127.0.0.1:1/gone/a.deb"), archive("b", "b.deb", srv.URL+"/b.deb")
+	if err := f.Fetch(t.Context(), []Package{a}); err != nil || hits.Load() != 0 {
+		t.Fatalf("%d requests, %v", hits.Load(), err)
+	}
+	if err := f.Fetch(t.Context(), []Package{a, b}); err != nil || hits.Load() != 1 {
+		t.Fatalf("what the folder lacks comes from the mirror: %d requests, %v", hits.Load(), err)
+	}
+}
+
+func TestCancelledFetchLeavesNothing(t *testing.T) {
+	const content = "half and half"
+	half := make(chan struct{})
+	stalled := true
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !stalled {
+			io.WriteString(w, content)
+			return
+		}
+		w.Header().Set("Content-Length", "13")
+		io.WriteString(w, content[:5])
+		w.(http.Flusher).Flush()
+		close(half)
+		<-r.Context().Done()
+	}))
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-half; cancel() }()
+	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
+	pkgs := []Package{archive("a", content, srv.URL+"/a.deb")}
+	if err := f.Fetch(ctx, pkgs); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if left := files(t, f.Pool); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+	stalled = false
+	if err := f.Fetch(t.Context(), pkgs); err != nil {
+		t.Errorf("the next run: %v", err)
+	}
+	if got := files(t, f.Pool); len(got) != 1 {
+		t.Errorf("the pool holds %v", got)
+	}
+}
