@@ -41,7 +41,7 @@ beside the spec pins every package and payload: two builds from one lock give th
 
 ` + exitCodeHelp,
 		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), s, o) },
 	}
 	f := cmd.Flags()

@@ -12,7 +12,7 @@ import (
 
 // checkKeys: every private key on the node is root's alone, and those of the CAs are not there at all.
 func checkKeys(t *testing.T, n *node) {
-	keys := n.must(t, `find /etc /var /run /usr /root/ /home/ /opt /srv -xdev -type f -size -1M \
+	keys := n.must(t, `find /etc /var /run /usr /root/ /home/ /opt /srv -xdev -type f -size -1025k \
   -exec grep -lE '^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----' {} + 2>/dev/null | xargs -r stat -c '%a %U %n'`)
 	if !strings.Contains(keys, "/etc/slipway/pki/slipwayd.key") {
 		t.Fatalf("the search does not find the keys that must be there:\n%s", keys)

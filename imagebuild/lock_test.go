@@ -1,0 +1,206 @@
+package imagebuild
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"slipway/imagebuild/debian"
+	"slipway/imagebuild/stage"
+)
+
+// file writes a file into a fresh folder and returns its path.
+func file(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func code(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
+}
+
+func sample() *Lock {
+	return &Lock{
+		Version: lockVersion, Epoch: 1_780_000_000, Request: "abc",
+		Packages: []debian.Package{{Name: "jq", Version: "1.7", SHA256: "aa", Size: 7, URL: "http://m/jq.deb"}},
+		Payloads: []LockedPayload{{Name: "etcd", Version: "v3.6", Origin: "gomod e@v3.6", Sum: "h1:x", Files: map[string]string{"/usr/bin/etcd": "ff"}}},
+	}
+}
+
+func TestLockRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), LockName)
+	if l, err := ReadLock(path); l != nil || err != nil {
+		t.Fatalf("no lock yet: %v %v", l, err)
+	}
+	for range 2 { // the second time over the first
+		if err := sample().Write(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := ReadLock(path)
+	if err != nil || stage.Key(got) != stage.Key(sample()) {
+		t.Errorf("%+v %v", got, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "slipway.lock", string(data))
+}
+
+func TestUnreadableLocks(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                               "unexpected end of JSON input",
+		"{":                              "unexpected end of JSON input",
+		"packages: []":                   "invalid character",
+		`{"version": 2}`:                 "version 2, this slipway reads 1",
+		`{}`:                             "version 0, this slipway reads 1",
+		`{"version": 1, "epoch": "now"}`: "cannot unmarshal string",
+	} {
+		path := file(t, LockName, content)
+		_, err := ReadLock(path)
+		if err == nil || code(err) != 2 || !strings.Contains(err.Error(), "reading "+path+": ") ||
+			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "\nhint: restore it, or delete it") {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
+// A lock that cannot be replaced leaves nothing beside it.
+func TestFailedWriteLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, LockName)
+	if err := os.MkdirAll(filepath.Join(path, "in-the-way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := sample().Write(path); err == nil || !strings.HasPrefix(err.Error(), "writing the lock: ") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left %v %v", left, err)
+	}
+}
+
+func TestDriftOfPayloads(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*LockedPayload)
+		want   []string
+	}{
+		"same":    {func(*LockedPayload) {}, nil},
+		"version": {func(p *LockedPayload) { p.Version, p.Origin = "v3.7", "gomod e@v3.7" }, []string{"payload etcd: locked gomod e@v3.6, now gomod e@v3.7"}},
+		"sum":     {func(p *LockedPayload) { p.Sum = "h1:y" }, []string{"payload etcd: the module's checksum was h1:x, now h1:y"}},
+		"file": {func(p *LockedPayload) { p.Files = map[string]string{"/usr/bin/etcd": "ee"} },
+			[]string{"payload etcd: etcd was sha256 ff, now ee (another Go or C toolchain?)"}},
+		"more files": {func(p *LockedPayload) { p.Files = map[string]string{"/usr/bin/etcd": "ff", "/usr/bin/etcdctl": "ee"} },
+			[]string{"payload etcd: /usr/bin/etcdctl is not in the lock"}},
+		"fewer files": {func(p *LockedPayload) { p.Files = nil }, []string{"payload etcd: /usr/bin/etcd is locked, but no longer part of it"}},
+		"other name": {func(p *LockedPayload) { p.Name = "helm" },
+			[]string{"payload etcd: locked, but no longer part of the image", "payload helm v3.6: not in the lock"}},
+	} {
+		now := sample().Payloads
+		c.change(&now[0])
+		if got := driftPayloads(sample().Payloads, now); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+// requestKey is what a lock for the single-node example must say.
+func requestKey(b *builder) string { return stage.Key("request", b.plan.Request) }
+
+func TestLockPackages(t *testing.T) {
+	for name, c := range map[string]struct {
+		lock *Lock
+		want string // nothing: the lock is taken as it is
+	}{
+		"no lock":         {nil, "there is no slipway.lock beside the spec"},
+		"changed request": {sample(), "the spec asks for other packages, another mirror, release or kernel"},
+		"same request":    {&Lock{Version: lockVersion, Epoch: 7}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testBuilder(t, func(o *Options) { o.Locked = true })
+			if c.lock != nil {
+				if c.want == "" {
+					c.lock.Request = requestKey(b)
+				}
+				if err := c.lock.Write(b.opt.LockPath); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := b.lockPackages(t.Context())
+			if c.want == "" {
+				if err != nil || b.lock.Epoch != 7 || !b.rec.Steps[0].Cached {
+					t.Errorf("%+v %v", b.lock, err)
+				}
+				return
+			}
+			if err == nil || code(err) != 3 || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "\nhint: build without --locked") {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Stat(b.opt.Cache); err == nil {
+				t.Error("it asked the distribution")
+			}
+		})
+	}
+}
+
+func TestKeepLock(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		t.Run(fmt.Sprint("locked ", locked), func(t *testing.T) {
+			b := testBuilder(t, func(o *Options) { o.Locked = locked })
+			if err := sample().Write(b.opt.LockPath); err != nil {
+				t.Fatal(err)
+			}
+			before := text(t, b.opt.LockPath)
+			b.lock = sample()
+			if err := b.keepLock(sample().Payloads); err != nil || text(t, b.opt.LockPath) != before {
+				t.Fatalf("nothing new: %v", err)
+			}
+			b.lock = sample()
+			err := b.keepLock(nil)
+			switch {
+			case locked && (code(err) != 3 || text(t, b.opt.LockPath) != before || !strings.Contains(err.Error(), "payload etcd: locked, but no longer")):
+				t.Errorf("drift: %v", err)
+			case !locked && (err != nil || text(t, b.opt.LockPath) == before):
+				t.Errorf("the new lock was not written: %v", err)
+			}
+		})
+	}
+}
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestBusyFolder(t *testing.T) {
+	b := testBuilder(t, func(*Options) {})
+	unlock, err := stage.Lock(filepath.Join(b.opt.Out, ".slipway.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := Build(t.Context(), b.plan, b.opt); code(err) != 4 {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(b.opt.Cache); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("it began nevertheless: %v", err)
+	}
+}
