@@ -170,7 +170,7 @@ func runPKIInit(s streams, o clusterOptions, recipients []string) error {
 
 // noArgs makes stray words a wrong command line.
 func noArgs(cmd *cobra.Command, args []string) error {
-	if err := noArgs(cmd, args); err != nil {
+	if err := cobra.NoArgs(cmd, args); err != nil {
 		return usageError{err}
 	}
 	return nil
