@@ -24,7 +24,7 @@ func (i Image) MinSize() Size {
 }
 
 // debianPackage: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
-var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$`) // a trailing "-" would tell apt to remove it
 
 // sshServers never get into an image.
 var sshServers = []string{"dropbear", "dropbear-bin", "openssh-server", "ssh", "tinysshd"}
