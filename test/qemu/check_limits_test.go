@@ -36,7 +36,7 @@ func checkLimits(t *testing.T, n *node) {
 	for _, tc := range []struct{ process, limit, want string }{
 		{"containerd", "Max open files", `^(1048576|1073741816|unlimited)$`},
 		{"kubelet", "Max open files", `^(1000000|1048576)$`}, // its own maxOpenFiles,
-		{"slipwayd", "Max open files", `^1048576$`},          // Go raises the soft limit to the hard one
+		{"slipwayd", "Max open files", `^1048575$`},          // Go raises the soft limit to the hard one less one
 		{"slipwayd", "Max core file size", `^0$`},
 		{"slipwayd", "Max processes", `^131072$`},
 		{"slipwayd", "Max locked memory", `^unlimited$`},
