@@ -55,6 +55,9 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	return nil
 }
 
+// kubectlName is the link beside the artefacts; the multi-call program goes by it.
+const kubectlName = "kubectl"
+
 // linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.
 func (b *builder) linkKubectl() error {
 	for _, res := range b.results {
@@ -62,7 +65,7 @@ func (b *builder) linkKubectl() error {
 			if res.Item.Name != "kubernetes" || f.HostPath == "" {
 				continue
 			}
-			link := filepath.Join(b.opt.Out, "kubectl")
+			link := filepath.Join(b.opt.Out, kubectlName)
 			if old, err := os.Readlink(link); err == nil && old == f.HostPath {
 				return nil
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"time"
@@ -30,7 +31,45 @@ func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entr
 		}
 		out = append(out, overlay.Entry{Path: f.Path, Mode: f.Mode & fs.ModePerm, Host: f.HostPath, Sum: f.SHA256})
 	}
+	if res.Item.Name == "kubernetes" {
+		completion, err := b.kubectlCompletion(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, completion)
+	}
 	return out, nil
+}
+
+// kubectlCompletion asks the image's own kubectl, once for each build of it.
+func (b *builder) kubectlCompletion(ctx context.Context) (overlay.Entry, error) {
+	kubectl := filepath.Join(b.opt.Out, kubectlName)
+	target, err := os.Readlink(kubectl)
+	if err != nil {
+		return overlay.Entry{}, fmt.Errorf("looking for kubectl: %w", err)
+	}
+	const name = "kubectl.bash"
+	dir, _, err := b.cache.Get(ctx, "completion", stage.Key("completion", 1, target), func(ctx context.Context, dir string) error {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		abs, err := filepath.Abs(kubectl)
+		if err != nil {
+			return err
+		}
+		cmd := payload.Cmd{Args: []string{abs, "completion", "bash"}, Dir: dir, Env: []string{"HOME=/nonexistent"}, Stdout: f}
+		if err := b.opt.Payload.Run.Run(ctx, cmd); err != nil {
+			return fmt.Errorf("asking kubectl for its completion: %w", err)
+		}
+		return f.Close()
+	})
+	if err != nil {
+		return overlay.Entry{}, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	return overlay.Entry{Path: "/usr/share/bash-completion/completions/kubectl", Mode: 0o644, Content: text}, err
 }
 
 // imageDir is where slipwayd finds the container images to import.
