@@ -55,7 +55,7 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	return nil
 }
 
-// kubectlName is the link beside the artefacts; the multi-call program goes by it.
+// kubectlName is the link beside the artefacts.
 const kubectlName = "kubectl"
 
 // linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.

@@ -32,7 +32,7 @@ func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entr
 		out = append(out, overlay.Entry{Path: f.Path, Mode: f.Mode & fs.ModePerm, Host: f.HostPath, Sum: f.SHA256})
 	}
 	if res.Item.Name == "kubernetes" {
-		completion, err := b.kubectlCompletion(ctx)
+		completion, err := b.kubectlCompletion(ctx, res.Files[0])
 		if err != nil {
 			return nil, err
 		}
@@ -42,24 +42,19 @@ func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entr
 }
 
 // kubectlCompletion asks the image's own kubectl, once for each build of it.
-func (b *builder) kubectlCompletion(ctx context.Context) (overlay.Entry, error) {
-	kubectl := filepath.Join(b.opt.Out, kubectlName)
-	target, err := os.Readlink(kubectl)
-	if err != nil {
-		return overlay.Entry{}, fmt.Errorf("looking for kubectl: %w", err)
-	}
+func (b *builder) kubectlCompletion(ctx context.Context, program payload.InstalledFile) (overlay.Entry, error) {
 	const name = "kubectl.bash"
-	dir, _, err := b.cache.Get(ctx, "completion", stage.Key("completion", 1, target), func(ctx context.Context, dir string) error {
+	dir, _, err := b.cache.Get(ctx, "completion", stage.Key("completion", 1, program.SHA256), func(ctx context.Context, dir string) error {
+		link := filepath.Join(dir, kubectlName) // the multi-call program goes by its name
+		if err := os.Symlink(program.HostPath, link); err != nil {
+			return err
+		}
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		abs, err := filepath.Abs(kubectl)
-		if err != nil {
-			return err
-		}
-		cmd := payload.Cmd{Args: []string{abs, "completion", "bash"}, Dir: dir, Env: []string{"HOME=/nonexistent"}, Stdout: f}
+		cmd := payload.Cmd{Args: []string{link, "completion", "bash"}, Dir: dir, Env: []string{"HOME=/nonexistent"}, Stdout: f}
 		if err := b.opt.Payload.Run.Run(ctx, cmd); err != nil {
 			return fmt.Errorf("asking kubectl for its completion: %w", err)
 		}

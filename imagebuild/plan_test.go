@@ -1,8 +1,10 @@
 package imagebuild
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -72,10 +74,19 @@ func list(entries []overlay.Entry) string {
 	return strings.Join(lines, "")
 }
 
+// completions answers like kubectl completion.
+type completions struct{}
+
+func (completions) Run(_ context.Context, cmd payload.Cmd) error {
+	_, err := io.WriteString(cmd.Stdout, "complete")
+	return err
+}
+
 // All that Slipway lays over the distribution, for a plan whose payloads are built: paths, modes and links.
 func TestAdditions(t *testing.T) {
 	b := testBuilder(t, func(*Options) {})
 	b.lock = &Lock{Epoch: 1_780_000_000}
+	b.opt.Payload.Run = completions{}
 	host := file(t, "program", "\x7fELF")
 	for _, item := range b.plan.Payloads {
 		res := payload.Result{Item: item}
