@@ -66,7 +66,7 @@ func controllerFlags(n *role.Node) role.Args {
 		"cluster-signing-kubelet-serving-key-file":  n.Key(config.SignerServing),
 		"flex-volume-plugin-dir":                    "/var/lib/kubelet/volumeplugins", // the default lies in the read-only /usr
 		"kubeconfig":                                controllersKubeconfig,
-		"leader-elect":                              "true",
+		"leader-elect":                              strconv.FormatBool(len(n.WithRole(config.ControlPlane)) > 1), // alone, a lost lease is only a restart
 		"profiling":                                 "false",
 		"root-ca-file":                              n.Crt(config.CACluster),
 		"service-account-private-key-file":          n.Key(config.SAKey),
