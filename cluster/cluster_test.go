@@ -16,6 +16,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"slipway/firstboot/config"
+	"slipway/internal/golden"
 )
 
 const single = `cluster: {name: demo}
@@ -72,7 +73,7 @@ func TestContract(t *testing.T) {
 			if diff := cmp.Diff(c, *again, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 				t.Errorf("the node would read something else (-rendered +read):\n%s", diff)
 			}
-			golden(t, file, txtar.Format(a))
+			golden.Check(t, file, txtar.Format(a))
 		})
 	}
 }

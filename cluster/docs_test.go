@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,11 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
-)
 
-var update = flag.Bool("update", false, "rewrite goldens and what docs say about the types")
+	"slipway/internal/golden"
+)
 
 const root = ".."
 
@@ -52,7 +50,7 @@ func TestSchemaFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, filepath.Join(root, "docs/cluster.schema.json"), schema)
+	golden.Check(t, filepath.Join(root, "docs/cluster.schema.json"), schema)
 }
 
 var keysBlock = regexp.MustCompile(`(?s)(<!-- keys: (\w+) -->\n).*?(<!-- /keys -->)`)
@@ -80,7 +78,7 @@ func TestSpecTables(t *testing.T) {
 		}
 	}
 	want = payloadsBlock.ReplaceAllString(want, "${1}"+payloadTable()+"${2}")
-	golden(t, file, []byte(want))
+	golden.Check(t, file, want)
 }
 
 func keyTable(t reflect.Type) string {
@@ -231,21 +229,5 @@ func TestExampleFiles(t *testing.T) {
 	}
 	if lines := bytes.Count(short, []byte("\n")); lines >= 15 {
 		t.Errorf("the shortest useful spec has %d lines", lines)
-	}
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s is not what the types say; go test ./cluster -update (-want +got):\n%s", file, diff)
 	}
 }

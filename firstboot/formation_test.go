@@ -3,11 +3,9 @@ package firstboot
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +17,8 @@ import (
 	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the goldens anew")
 
 // contract is a good node config for the first of the nodes, as the parser gives it.
 func contract(t *testing.T, nodes ...config.Node) *config.Config {
@@ -75,7 +72,7 @@ func TestFormation(t *testing.T) {
 	if last := w.form(5 * time.Minute); !last.Serving || !last.Formed || last.State != status.Serving {
 		t.Fatalf("not serving: %+v", last)
 	}
-	golden(t, "single.txt", "acts:\n"+strings.Join(w.acted, "\n")+"\n\nstate:\n"+shorten(w.String()))
+	golden.Check(t, "testdata/single.txt", "acts:\n"+strings.Join(w.acted, "\n")+"\n\nstate:\n"+shorten(w.String()))
 	if len(w.wrong) > 0 {
 		t.Error(w.wrong)
 	}
@@ -97,26 +94,6 @@ func shorten(state string) string {
 		lines = append(lines, strings.Join(f, " "))
 	}
 	return strings.Join(lines, "\n") + "\n"
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); run with -update to accept:\n%s", path, diff)
-	}
 }
 
 // TestCrash lets the process die before and after every single change, journal writes included, once as a crash of the

@@ -1,7 +1,6 @@
 package imagebuild
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,25 +10,6 @@ import (
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
-}
 
 // plan makes the plan of the single-node example, with more lines at the end of its spec.
 func plan(t *testing.T, more string) *Plan {

@@ -12,6 +12,7 @@ import (
 
 	"slipway/imagebuild/debian"
 	"slipway/imagebuild/stage"
+	"slipway/internal/golden"
 )
 
 // file writes a file into a fresh folder and returns its path.
@@ -58,7 +59,7 @@ func TestLockRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "slipway.lock", string(data))
+	golden.Check(t, "testdata/slipway.lock", data)
 }
 
 func TestUnreadableLocks(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"slipway/cluster"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
+	"slipway/internal/golden"
 )
 
 const changed = `
@@ -36,7 +37,7 @@ func TestPlans(t *testing.T) {
 		p := plan(t, more)
 		p.Print(&b)
 		fmt.Fprintf(&b, "\nrequest\n  security %s\n  %s\n", p.Request.Security, strings.Join(p.Request.Packages, "\n  "))
-		golden(t, name, b.String())
+		golden.Check(t, "testdata/"+name, b.String())
 	}
 }
 
@@ -108,7 +109,7 @@ func TestAdditions(t *testing.T) {
 			text += "-- " + e.Path + " --\n" + string(e.Content)
 		}
 	}
-	golden(t, "additions.txtar", text)
+	golden.Check(t, "testdata/additions.txtar", text)
 
 	b.results = []payload.Result{{Item: payload.Item{Name: "odd", Class: payload.ClassOCI}, Files: []payload.InstalledFile{{}}}}
 	if _, err := b.additions(t.Context()); err == nil || !strings.Contains(err.Error(), `payload "odd"`) {

@@ -1,18 +1,15 @@
 package kernel
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
-)
 
-var update = flag.Bool("update", false, "write the goldens anew")
+	"slipway/internal/golden"
+)
 
 func TestFilesGolden(t *testing.T) {
 	for name, p := range map[string]Profile{"default": Default(), "changed": changed(t)} {
@@ -50,19 +47,7 @@ func compare(t *testing.T, name string, files []File) {
 	for _, f := range files {
 		archive.Files = append(archive.Files, txtar.File{Name: fmt.Sprintf("%04o %s", f.Mode, f.Path), Data: f.Content})
 	}
-	got, path := txtar.Format(&archive), filepath.Join("testdata", name+".txtar")
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("golden differs (-want +got), -update writes it anew:\n%s", diff)
-	}
+	golden.Check(t, "testdata/"+name+".txtar", txtar.Format(&archive))
 }
 
 // TestChangesLeaveDefaultAlone guards against a merge that writes into the profile it was called on.

@@ -2,20 +2,14 @@ package qemu
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"slipway/cluster"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens under testdata")
 
 func specOf(nodes int, edit ...func(*cluster.Spec)) *cluster.Spec {
 	s := &cluster.Spec{
@@ -94,25 +88,8 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, tc.name+".txt", dump(procs))
+			golden.Check(t, "testdata/"+tc.name+".txt", dump(procs))
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got), -update rewrites it:\n%s", path, diff)
 	}
 }
 

@@ -1,9 +1,7 @@
 package roles_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,10 +10,9 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"slipway/firstboot/config"
+	"slipway/internal/golden"
 	"slipway/roles"
 )
-
-var update = flag.Bool("update", false, "write the goldens anew")
 
 // TestGolden renders the contract in each txtar and compares everything that the node would get; a bad_ case holds the
 // exact error instead.
@@ -28,7 +25,7 @@ func TestGolden(t *testing.T) {
 				t.Fatalf("error %v, want one: %v", err, bad)
 			}
 			got := &txtar.Archive{Comment: archive.Comment, Files: append(archive.Files[:1:1], listing(out, err)...)}
-			compare(t, path, txtar.Format(got))
+			golden.Check(t, path, txtar.Format(got))
 		})
 	}
 }
@@ -97,20 +94,4 @@ func listing(out roles.Output, err error) []txtar.File {
 		files = append(files, txtar.File{Name: "object " + o.Path, Data: o.Content})
 	}
 	return files
-}
-
-func compare(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("golden differs (-want +got), -update writes it anew:\n%s", diff)
-	}
 }

@@ -3,7 +3,6 @@ package ignition
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,13 +12,11 @@ import (
 
 	butane "github.com/coreos/butane/config"
 	"github.com/coreos/butane/config/common"
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"slipway/firstboot/config"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 // node is an inventory entry; i makes its pod network and its fingerprint.
 func node(i int, name, addr string, roles ...config.Role) config.Node {
@@ -116,30 +113,18 @@ func translated(t *testing.T, name, text string) Snippet {
 }
 
 // compare holds the entries against a txtar golden, whose file names are kind, path, mode, owner and note.
-func compare(t *testing.T, golden string, entries []Entry) {
+func compare(t *testing.T, path string, entries []Entry) {
 	t.Helper()
 	var a txtar.Archive
 	for _, e := range entries {
 		name := strings.TrimSpace(fmt.Sprintf("%s %s %04o %s %s", e.Kind, e.Path, e.Mode, e.Owner, e.Note))
 		content := e.Content
-		if e.Path == config.Path && golden != "testdata/single.txtar" {
+		if e.Path == config.Path && path != "testdata/single.txtar" {
 			content = []byte("(see single.txtar)\n")
 		}
 		a.Files = append(a.Files, txtar.File{Name: name, Data: content})
 	}
-	got := txtar.Format(&a)
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", golden, diff)
-	}
+	golden.Check(t, path, txtar.Format(&a))
 }
 
 func TestRefusals(t *testing.T) {

@@ -8,10 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
-	"flag"
 	"math/big"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,9 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"slipway/firstboot/config"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -97,19 +94,7 @@ func TestLeafsPerRole(t *testing.T) {
 				strings.Join(c.Subject.Organization, "+"), usage, strings.Join(sans(c), ",")}, " | "))
 		}
 	}
-	const golden = "testdata/leafs.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(strings.TrimSpace(string(want)), "\n"), got); diff != "" {
-		t.Errorf("certificates (-want +got):\n%s", diff)
-	}
+	golden.Check(t, "testdata/leafs.txt", strings.Join(got, "\n")+"\n")
 }
 
 func TestCAs(t *testing.T) {

@@ -3,15 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	"slipway/internal/golden"
 )
 
 // volatile is what differs from one PKI to the next.
@@ -38,10 +37,9 @@ func TestRenderGoldens(t *testing.T) {
 			if err != nil || len(goldens) == 0 {
 				t.Fatalf("no goldens for %s: %v", spec, err)
 			}
-			for _, golden := range goldens {
-				node := strings.Split(filepath.Base(golden), ".")[1]
-				got := normalise(command(t, "render", "-f", spec, "--secrets", secrets, "--node", node))
-				compareGolden(t, golden, got)
+			for _, path := range goldens {
+				node := strings.Split(filepath.Base(path), ".")[1]
+				golden.Check(t, path, normalise(command(t, "render", "-f", spec, "--secrets", secrets, "--node", node)))
 			}
 		})
 	}
@@ -69,20 +67,4 @@ func normalise(listing []byte) string {
 		text = v.pattern.ReplaceAllString(text, v.with)
 	}
 	return text
-}
-
-func compareGolden(t *testing.T, golden, got string) {
-	t.Helper()
-	if flag.Lookup("update").Value.String() == "true" {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", golden, diff)
-	}
 }

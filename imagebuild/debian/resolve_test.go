@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"slipway/internal/golden"
 )
 
 // What apt prints and its indexes, to the packages that a lock would name.
@@ -43,7 +45,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "described.json", string(got)+"\n")
+	golden.Check(t, "testdata/described.json", string(got)+"\n")
 
 	_, err = a.describe(parseURIs("'http://m/debian/pool/main/x/x_1_amd64.deb' x_1_amd64.deb 1 SHA256:00\n"))
 	if err == nil || !strings.Contains(err.Error(), `no index describes "http://m/debian/pool/main/x/x_1_amd64.deb"`) {
@@ -116,7 +118,7 @@ func TestAptConfiguration(t *testing.T) {
 		}
 		text.WriteString("-- " + name + " --\n" + strings.ReplaceAll(string(data), dir, "DIR"))
 	}
-	golden(t, "apt.txtar", text.String())
+	golden.Check(t, "testdata/apt.txtar", text.String())
 }
 
 // Every paragraph counts once, however the index is cut; a stanza never invents a digest.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,9 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"slipway/internal/golden"
+)
 
 const mib = 1 << 20
 
@@ -53,19 +52,7 @@ func TestPlanText(t *testing.T) {
 	real := testLayout()
 	real.ESP, real.Root, real.Verity = 256*mib, 450*mib, 5*mib
 	got := mustPlan(t, testLayout()).String() + mustPlan(t, real).String()
-	const golden = "testdata/plan.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("plan changed; run with -update if that is meant:\n%s", got)
-	}
+	golden.Check(t, "testdata/plan.txt", got)
 }
 
 func TestNewPlanRefusals(t *testing.T) {

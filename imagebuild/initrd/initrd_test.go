@@ -1,7 +1,6 @@
 package initrd
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,9 +9,8 @@ import (
 	"testing"
 
 	"slipway/imagebuild/overlay"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 func entries(t *testing.T) []overlay.Entry {
 	t.Helper()
@@ -28,19 +26,7 @@ func TestModuleListing(t *testing.T) {
 	for _, e := range entries(t) {
 		fmt.Fprintf(&b, "%04o %s\n", e.Mode, e.Path)
 	}
-	const path = "testdata/module.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, b.String())
-	}
+	golden.Check(t, "testdata/module.txt", b.String())
 }
 
 // What module-setup.sh and the units name must be carried: dracut only warns about what it does not find.

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha256"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,9 +16,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
-)
 
-var update = flag.Bool("update", false, "rewrite golden files")
+	"slipway/internal/golden"
+)
 
 var epoch = time.Unix(1_780_000_000, 0)
 
@@ -66,26 +65,13 @@ func list(t *testing.T, raw []byte) string {
 
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
-		golden string
-		image  Image
+		file  string
+		image Image
 	}{
 		{"pause.txt", Pause("3.10.2", binary(t), epoch)},
 		{"coredns.txt", CoreDNS("v1.14.7", binary(t), epoch)},
 	} {
-		got := list(t, archive(t, c.image))
-		path := filepath.Join("testdata", c.golden)
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-update rewrites it):\n%s", path, diff)
-		}
+		golden.Check(t, "testdata/"+c.file, list(t, archive(t, c.image)))
 	}
 }
 

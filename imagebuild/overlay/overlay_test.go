@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,9 +13,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-)
 
-var update = flag.Bool("update", false, "rewrite golden files")
+	"slipway/internal/golden"
+)
 
 func entries(t *testing.T) []Entry {
 	t.Helper()
@@ -61,19 +60,7 @@ func list(t *testing.T, raw []byte) string {
 
 func TestTarListing(t *testing.T) {
 	got := list(t, pack(t, entries(t), 1_780_000_000))
-	const path = "testdata/listing.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
+	golden.Check(t, "testdata/listing.txt", got)
 }
 
 func TestTarDoesNotDependOnOrder(t *testing.T) {

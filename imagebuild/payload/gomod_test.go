@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"slipway/internal/golden"
 )
 
 func TestSynthesiseGolden(t *testing.T) {
@@ -15,7 +17,7 @@ func TestSynthesiseGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "kubernetes.synthesised.mod", string(got))
+	golden.Check(t, "testdata/kubernetes.synthesised.mod", got)
 }
 
 func TestSynthesiseDropsLocalReplacements(t *testing.T) {
@@ -34,7 +36,7 @@ exclude example.org/bad v0.1.0
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "etcd.synthesised.mod", string(got))
+	golden.Check(t, "testdata/etcd.synthesised.mod", got)
 }
 
 func TestSynthesiseRefusals(t *testing.T) {

@@ -1,32 +1,12 @@
 package payload
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
-}
 
 func mustDigest(t *testing.T, path string) string {
 	t.Helper()

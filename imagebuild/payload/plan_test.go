@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"slipway/cluster"
+	"slipway/internal/golden"
 )
 
 const digest64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -32,11 +33,11 @@ func planText(t *testing.T, spec *cluster.Spec) string {
 }
 
 func TestPlanGolden(t *testing.T) {
-	golden(t, "plan-default.txt", planText(t, testSpec(nil)))
+	golden.Check(t, "testdata/plan-default.txt", planText(t, testSpec(nil)))
 	older := testSpec(nil)
 	older.Kubernetes.Kubelet = "v1.35.6"
-	golden(t, "plan-older-kubelet.txt", planText(t, older))
-	golden(t, "plan-sources.txt", planText(t, testSpec(map[string]cluster.Payload{
+	golden.Check(t, "testdata/plan-older-kubelet.txt", planText(t, older))
+	golden.Check(t, "testdata/plan-sources.txt", planText(t, testSpec(map[string]cluster.Payload{
 		"kubernetes": {Source: "release", URL: "https://dl.example/{version}/kubernetes-server-linux-amd64.tar.gz", SHA256: digest64},
 		"coredns":    {Source: "file", Version: "v1.12.4", Path: "bin/coredns", SHA256: digest64},
 		"kubelet":    {Source: "file", Path: "bin/kubelet", SHA256: digest64},

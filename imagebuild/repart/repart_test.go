@@ -1,32 +1,12 @@
 package repart
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
-}
 
 // The files of systemd-repart, in its order, for slots of different sizes; the first size is no whole MiB.
 func TestEntries(t *testing.T) {
@@ -37,7 +17,7 @@ func TestEntries(t *testing.T) {
 		for _, e := range l.Entries() {
 			fmt.Fprintf(&b, "-- %s --\n%s", e.Path, e.Content)
 		}
-		golden(t, name, b.String())
+		golden.Check(t, "testdata/"+name, b.String())
 	}
 }
 

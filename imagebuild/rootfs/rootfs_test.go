@@ -2,20 +2,17 @@ package rootfs
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"slipway/imagebuild/overlay"
+	"slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 func listing(entries []overlay.Entry) string {
 	var lines []string
@@ -42,19 +39,7 @@ func own(t *testing.T) []overlay.Entry {
 // Every file that an image has whatever its spec says; a new one has to be meant.
 func TestListings(t *testing.T) {
 	for name, got := range map[string]string{"static.txt": listing(own(t)), "debug.txt": listing(Debug())} {
-		path := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-		}
+		golden.Check(t, "testdata/"+name, got)
 	}
 }
 

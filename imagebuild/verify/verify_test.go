@@ -107,6 +107,7 @@ func rootImage(t *testing.T, tree fstest.MapFS) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(s.Workspace()) })
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
 		if err := os.MkdirAll(filepath.Join(s.Workspace(), filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
