@@ -36,16 +36,13 @@ func (p fakePeers) Attest(_ context.Context, n config.Node) (peer.Attestation, e
 type fakeAPI struct {
 	w       *fakeWorld
 	objects map[string]map[string]any
-	images  map[string]bool // on the disk, in containerd's store
-	node    string          // boot that the kubelet reported
+	node    string // boot that the kubelet reported
 	csr     *kube.CSR
 }
 
 func newFakeAPI(w *fakeWorld) *fakeAPI {
-	return &fakeAPI{w: w, objects: map[string]map[string]any{}, images: map[string]bool{}}
+	return &fakeAPI{w: w, objects: map[string]map[string]any{}}
 }
-
-func (a *fakeAPI) image(name string) { a.images[name] = true }
 
 // lines is the cluster as text.
 func (a *fakeAPI) lines() []string {
@@ -53,9 +50,6 @@ func (a *fakeAPI) lines() []string {
 	for path, object := range a.objects {
 		data, _ := json.Marshal(object)
 		lines = append(lines, "object "+path+" "+sum(data)[:8])
-	}
-	for name := range a.images {
-		lines = append(lines, "image "+name)
 	}
 	if a.csr != nil {
 		lines = append(lines, fmt.Sprintf("csr pending=%v", a.csr.Pending()))

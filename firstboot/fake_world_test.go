@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +30,7 @@ type fakeWorld struct {
 	guest map[string]string    // VMware variables
 	peers fakePeers
 	api   *fakeAPI
+	store *fakeImages
 	log   []string
 	wrong []string // what must never happen
 
@@ -74,7 +74,7 @@ func newWorldWith(t *testing.T, cfg *config.Config, out roles.Output) *fakeWorld
 		t: t, cfg: cfg, out: out, root: t.TempDir(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
 		guest: map[string]string{}, peers: fakePeers{},
 	}
-	w.api = newFakeAPI(w)
+	w.api, w.store = newFakeAPI(w), newFakeImages(w)
 	w.put("/run/ignition.json", `{"storage":{}}`)
 	w.put("/sys/class/dmi/id/sys_vendor", "QEMU\n")
 	w.powerOn()
@@ -98,6 +98,7 @@ func (w *fakeWorld) put(name, content string) {
 func (w *fakeWorld) powerOn() {
 	w.boot++
 	w.units, w.known = map[string]time.Time{}, map[string]string{}
+	w.store.powerCut()
 	if w.boot > 1 {
 		if err := os.RemoveAll(w.path("/run")); err != nil {
 			w.t.Fatal(err)
@@ -145,14 +146,13 @@ func (w *fakeWorld) form(limit time.Duration) status.Document {
 func (w *fakeWorld) String() string {
 	var lines []string
 	for name := range w.units {
-		if name != imagesUnit { // loads what is not there, and only then
-			lines = append(lines, "unit "+name)
-		}
+		lines = append(lines, "unit "+name)
 	}
 	for name, value := range w.guest {
 		lines = append(lines, "guest "+name+" "+value)
 	}
 	lines = append(lines, w.api.lines()...)
+	lines = append(lines, w.store.lines()...)
 	err := filepath.WalkDir(w.root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -233,8 +233,10 @@ func (r fakeRunner) Run(_ context.Context, name string, args ...string) (string,
 		return "", r.w.change(line, func() error { return r.w.startUnit(args[len(args)-1], args[0] == "restart") })
 	case line == "systemctl daemon-reload":
 		return "", r.w.change(line, func() error { return r.w.readUnits() })
-	case strings.HasPrefix(line, "ctr "):
-		return r.w.images(), nil
+	case name == "ctr":
+		return r.w.store.ctr(args)
+	case name == "sync":
+		return "", r.w.store.sync()
 	case name == "vmware-rpctool":
 		return r.w.rpc(args[0])
 	case name == "journalctl":
@@ -296,9 +298,6 @@ func (w *fakeWorld) startUnit(name string, again bool) error {
 			w.wrong = append(w.wrong, "the kubelet started before the scrub")
 		}
 		w.api.kubeletStarted()
-	case "slipway-images.service":
-		w.api.image(w.cfg.Versions.PauseImage())
-		w.api.image(w.cfg.Versions.CoreDNSImage())
 	}
 	w.units[name] = w.now
 	return nil
@@ -322,10 +321,6 @@ func (w *fakeWorld) startEtcd() error {
 	}
 	w.put("/var/lib/etcd/member/wal/0.wal", w.cfg.EtcdToken())
 	return nil
-}
-
-func (w *fakeWorld) images() string {
-	return strings.Join(slices.Sorted(maps.Keys(w.api.images)), "\n") + "\n"
 }
 
 func (w *fakeWorld) rpc(command string) (string, error) {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
+	"slipway/firstboot/config"
 	"slipway/firstboot/kube"
 )
 
@@ -15,7 +17,6 @@ const (
 	containerdUnit   = "containerd.service"
 	containerdConfig = "/etc/containerd/config.toml"
 	containerdSum    = runDir + "/containerd.sum" // of the config with which it was started
-	imagesUnit       = "slipway-images.service"
 	kubeletServing   = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 	bootIDPath       = "/proc/sys/kernel/random/boot_id"
 )
@@ -56,14 +57,30 @@ func (n *node) actContainerd(ctx context.Context) error {
 	return n.write(containerdSum, want, 0o644)
 }
 
-// observeImages is done when the images that the node starts from are there and pinned.
+// ctr and pinned speak of the images that the kubelet's runtime sees. The label also keeps the kubelet from collecting
+// them, as nothing could pull them again.
+const (
+	imageNamespace = "k8s.io"
+	pinnedLabel    = "io.cri-containerd.pinned"
+)
+
+func (n *node) ctr(ctx context.Context, args ...string) (string, error) {
+	return n.Run.Run(ctx, "ctr", append([]string{"--namespace", imageNamespace}, args...)...)
+}
+
+// images are those that the node starts from.
+func (n *node) images() []string {
+	return []string{n.cfg.Versions.PauseImage(), n.cfg.Versions.CoreDNSImage()}
+}
+
+// observeImages is done when all images are there and pinned.
 func (n *node) observeImages(ctx context.Context) (Finding, error) {
-	out, err := n.Run.Run(ctx, "ctr", "--namespace", "k8s.io", "images", "ls", "--quiet", `labels."io.cri-containerd.pinned"==pinned`)
+	out, err := n.ctr(ctx, "images", "ls", "--quiet", fmt.Sprintf("labels.%q==pinned", pinnedLabel))
 	if err != nil {
 		return Finding{}, fmt.Errorf("listing images: %w", err)
 	}
 	have := strings.Fields(out)
-	for _, image := range []string{n.cfg.Versions.PauseImage(), n.cfg.Versions.CoreDNSImage()} {
+	for _, image := range n.images() {
 		if !slices.Contains(have, image) {
 			return Need("image " + image + " to be loaded"), nil
 		}
@@ -71,14 +88,65 @@ func (n *node) observeImages(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
-// actImages runs the unit to its end. It may have run before and count as active, thus restart.
+// actImages pins an image only when its files are on the disk. containerd's database always is at once, its files some
+// time later: after a power cut it may know an image whose layers are empty. Thus what is not pinned is not trusted.
 func (n *node) actImages(ctx context.Context) error {
-	_, err := n.Run.Run(ctx, systemctl, "restart", imagesUnit)
+	archives, err := n.FS.Glob(config.ImagesDir + "/*.tar")
 	if err != nil {
-		err = fmt.Errorf("%w%s", err, n.lastWords(ctx, imagesUnit))
+		return fmt.Errorf("looking for images in %s: %w", config.ImagesDir, err)
 	}
-	return err
+	if err := n.dropImages(ctx); err != nil {
+		return err
+	}
+	for _, archive := range archives {
+		if _, err := n.ctr(ctx, "images", "import", archive); err != nil {
+			return fmt.Errorf("importing %s: %w", archive, err)
+		}
+	}
+	if _, err := n.Run.Run(ctx, "sync", "--file-system", "/var/lib/containerd"); err != nil {
+		return fmt.Errorf("writing images to the disk: %w", err)
+	}
+	for _, image := range n.images() {
+		if _, err := n.ctr(ctx, "images", "label", image, pinnedLabel+"=pinned"); err != nil {
+			return fmt.Errorf("pinning %s: %w", image, err)
+		}
+	}
+	return nil
 }
+
+// dropImages forgets what an attempt before this one left: leases, which keep content for a day, and the images under
+// every name that leads to them. --sync collects at once what nothing leads to any more.
+func (n *node) dropImages(ctx context.Context) error {
+	leases, err := n.ctr(ctx, "leases", "ls", "--quiet")
+	if err != nil {
+		return fmt.Errorf("listing leases: %w", err)
+	}
+	if all := strings.Fields(leases); len(all) > 0 {
+		if _, err := n.ctr(ctx, append([]string{"leases", "rm", "--sync"}, all...)...); err != nil {
+			return fmt.Errorf("removing leases: %w", err)
+		}
+	}
+	for _, image := range n.images() {
+		list, err := n.ctr(ctx, "images", "ls", "name=="+image)
+		if err != nil {
+			return fmt.Errorf("looking for image %s: %w", image, err)
+		}
+		digest := digestPattern.FindString(list)
+		if digest == "" {
+			continue
+		}
+		names, err := n.ctr(ctx, "images", "ls", "--quiet", "target.digest=="+digest)
+		if err != nil {
+			return fmt.Errorf("looking for names of image %s: %w", image, err)
+		}
+		if _, err := n.ctr(ctx, append([]string{"images", "rm", "--sync"}, strings.Fields(names)...)...); err != nil {
+			return fmt.Errorf("removing image %s: %w", image, err)
+		}
+	}
+	return nil
+}
+
+var digestPattern = regexp.MustCompile("sha256:[0-9a-f]{64}")
 
 // observeProxy starts kube-proxy only when the node is registered: it reads its address there, and would go on with
 // 127.0.0.1 if that took long.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"slipway/firstboot/config"
 	"slipway/imagebuild/oci"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
@@ -67,9 +68,6 @@ func (b *builder) kubectlCompletion(ctx context.Context, program payload.Install
 	return overlay.Entry{Path: "/usr/share/bash-completion/completions/kubectl", Mode: 0o644, Content: text}, err
 }
 
-// imageDir is where slipwayd finds the container images to import.
-const imageDir = "/usr/share/slipway/images"
-
 // placeImage wraps a program into a container image that is preloaded under its upstream name.
 func (b *builder) placeImage(ctx context.Context, res payload.Result) ([]overlay.Entry, error) {
 	program := res.Files[0]
@@ -92,5 +90,5 @@ func (b *builder) placeImage(ctx context.Context, res payload.Result) ([]overlay
 	if err != nil {
 		return nil, err
 	}
-	return []overlay.Entry{{Path: path.Join(imageDir, name), Mode: 0o644, Host: filepath.Join(dir, name), Sum: key}}, nil
+	return []overlay.Entry{{Path: path.Join(config.ImagesDir, name), Mode: 0o644, Host: filepath.Join(dir, name), Sum: key}}, nil
 }

@@ -2,6 +2,9 @@ package config
 
 import "strings"
 
+// ImagesDir is where the image build puts container images, one archive each, and the node loads them from.
+const ImagesDir = "/usr/share/slipway/images"
+
 // PauseImage is the name of the pod sandbox image: preloaded under it, and the only one the runtime asks for.
 // Upstream's tags of it carry no "v".
 func (v Versions) PauseImage() string {

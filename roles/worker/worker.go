@@ -57,7 +57,6 @@ func Render(n *role.Node) (role.Output, error) {
 	b.File(proxyConfig, 0o644, "kube-proxy.yaml.tmpl")
 	b.Kubeconfig(proxyKubeconfig, n, "https://"+role.LocalAPI(), config.CertProxy)
 	b.Unit("kube-proxy.service")
-	b.Unit("slipway-images.service")
 	if n.Network.CNI == "bridge" {
 		b.File("/etc/cni/net.d/10-slipway.conflist", 0o644, "slipway.conflist.tmpl")
 		b.File("/etc/slipway/masq.nft", 0o644, "masq.nft.tmpl")

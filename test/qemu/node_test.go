@@ -171,13 +171,21 @@ func (n *node) explain(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(n.dir, "qemu.log")); err == nil && len(data) > 0 {
 		t.Logf("qemu said:\n%s", tail(string(data), 20))
 	}
-	if n.conn == nil {
-		return
-	}
-	if out, err := n.Run("systemctl --no-pager --failed; journalctl -b --no-pager -p warning -n 60"); err == nil {
+	if out, err := n.Run(diagnosis); err == nil {
 		t.Logf("in the guest:\n%s", out)
+	} else {
+		t.Logf("the guest does not tell: %v", err)
 	}
 }
+
+// diagnosis is what somebody would ask a node first that does not get on.
+const diagnosis = `
+systemctl --no-pager --failed
+` + kubectl + `get nodes,pods -A -o wide
+crictl ps -a
+journalctl -b --no-pager -u kubelet -u containerd | grep -E 'E[0-9]{4}|level=(error|fatal)|rror' | tail -n 30
+for c in $(crictl ps -a -q | head -n 3); do crictl logs --tail 15 $c; done
+journalctl -b --no-pager -p warning -n 40`
 
 // slipway runs the binary in the lab's folder; it must succeed. Stdout is returned, stderr shown on failure.
 func (l *lab) slipway(t *testing.T, args ...string) string {
