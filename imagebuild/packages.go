@@ -37,7 +37,7 @@ func (b *builder) lockPackages(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	pkgs, err := debian.Resolve(ctx, b.plan.Request, apt)
+	pkgs, err := debian.Resolve(ctx, b.plan.Request, apt, b.opt.Payload.Environ)
 	if err != nil {
 		return err
 	}

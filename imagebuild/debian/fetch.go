@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,13 +23,19 @@ type Fetcher struct {
 	Done   func(bytes, total int64) // progress; may be nil
 }
 
-const parallelFetches = 8
+const (
+	partial         = "part-" // begins the name of an archive that is not whole yet
+	parallelFetches = 8
+	tries           = 3           // of each archive
+	patience        = time.Minute // with a server that sends nothing
+)
 
 // Fetch makes sure that every package is in the pool with the right digest.
 func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
 	if err := os.MkdirAll(f.Pool, 0o755); err != nil {
 		return fmt.Errorf("making the package pool: %w", err)
 	}
+	f.sweep()
 	vendored, err := f.vendored()
 	if err != nil {
 		return err
@@ -59,61 +66,101 @@ func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
 	return context.Cause(ctx)
 }
 
+// sweep removes what killed runs left behind: no download takes a day.
+func (f Fetcher) sweep() {
+	left, _ := filepath.Glob(filepath.Join(f.Pool, partial+"*"))
+	for _, name := range left {
+		if st, err := os.Stat(name); err == nil && time.Since(st.ModTime()) > 24*time.Hour {
+			os.Remove(name)
+		}
+	}
+}
+
 // PoolFile is where the pool keeps p.
 func (f Fetcher) PoolFile(p Package) string { return filepath.Join(f.Pool, p.SHA256+".deb") }
 
+// one tries three times, unless trying again is of no use.
 func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	if st, err := os.Stat(f.PoolFile(p)); err == nil && st.Size() == p.Size {
 		return nil
 	}
+	for attempt := 1; ; attempt++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := f.try(ctx, p, vendored)
+		if _, again := errors.AsType[*networkError](err); !again || attempt == tries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(attempt) * time.Second):
+		}
+	}
+}
+
+func (f Fetcher) try(ctx context.Context, p Package, vendored string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	src, err := f.open(ctx, p, vendored)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	return f.store(p, src)
+	return f.store(p, &patientReader{src, time.AfterFunc(patience, cancel)})
 }
 
 func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadCloser, error) {
 	if vendored != "" {
 		return os.Open(vendored)
 	}
-	var last error
-	for attempt := range 3 {
-		if attempt > 0 {
-			select {
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
-			case <-time.After(time.Duration(attempt) * time.Second):
-			}
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
-		if err != nil {
-			return nil, fmt.Errorf("fetching %s: %w", p.Name, err)
-		}
-		resp, err := f.Client.Do(req)
-		switch {
-		case err != nil:
-			last = fmt.Errorf("fetching %s: %w\nhint: is the mirror reachable?", p.Name, err)
-		case resp.StatusCode == http.StatusOK:
-			return resp.Body, nil
-		case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
-			resp.Body.Close()
-			return nil, &GoneError{Package: p, Status: resp.Status}
-		default:
-			resp.Body.Close()
-			last = fmt.Errorf("fetching %s: %s answers %s\nhint: try again later, or set image.mirror to another mirror", p.Name, p.URL, resp.Status)
-		}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+	if err != nil {
+		return nil, err
 	}
-	return nil, last
+	resp, err := f.Client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w\nhint: is the mirror reachable?", p.Name, &networkError{err})
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
+		return nil, &GoneError{Package: p, Status: resp.Status}
+	}
+	err = &networkError{fmt.Errorf("%s answers %s", p.URL, resp.Status)}
+	return nil, fmt.Errorf("fetching %s: %w\nhint: try again later, or set image.mirror to another mirror", p.Name, err)
+}
+
+// networkError is what may be better at the next try.
+type networkError struct{ error }
+
+func (e *networkError) Unwrap() error { return e.error }
+
+// patientReader gives up, by its timer, on a server that sends nothing for a while.
+type patientReader struct {
+	io.Reader
+	timer *time.Timer
+}
+
+func (r *patientReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if !r.timer.Reset(patience) && err != nil {
+		err = fmt.Errorf("nothing came for %v", patience)
+	}
+	if err != nil {
+		r.timer.Stop()
+	}
+	if err != nil && err != io.EOF {
+		err = &networkError{err}
+	}
+	return n, err
 }
 
 // store writes src under a temporary name, checks it and only then gives it its place.
 func (f Fetcher) store(p Package, src io.Reader) error {
-	tmp, err := os.CreateTemp(f.Pool, "part-")
+	tmp, err := os.CreateTemp(f.Pool, partial)
 	if err != nil {
 		return fmt.Errorf("storing %s: %w", p.Name, err)
 	}

@@ -8,10 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
+	"time"
 )
 
 // mirror serves the name of each file as its content and counts.
@@ -126,6 +129,18 @@ func TestFetchTriesThreeTimes(t *testing.T) {
 			}
 			return answer(200, "jq"), nil
 		}, 3, nil},
+		{"cut off", func(n int64) (*http.Response, error) {
+			resp := answer(200, "jq")
+			if n < 3 {
+				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("j"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			}
+			return resp, nil
+		}, 3, nil},
+		{"always cut off", func(int64) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+			return resp, nil
+		}, 3, []string{"fetching jq: unexpected EOF"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -196,4 +211,45 @@ func TestCancelledFetchLeavesNothing(t *testing.T) {
 	if got := files(t, f.Pool); len(got) != 1 {
 		t.Errorf("the pool holds %v", got)
 	}
+}
+
+func TestFetchSweepsThePool(t *testing.T) {
+	srv, _ := mirror(t)
+	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
+	for name, age := range map[string]time.Duration{"part-old": 25 * time.Hour, "part-new": time.Hour, "other": 25 * time.Hour} {
+		path := filepath.Join(f.Pool, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, time.Time{}, time.Now().Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Fetch(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(t, f.Pool); !slices.Equal(left, []string{"other", "part-new"}) {
+		t.Errorf("left %v", left)
+	}
+}
+
+// stalled is a body that sends nothing until its request is given up.
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
+
+func TestFetchGivesUpOnSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, n := time.Now(), 0
+		client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			n++
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(stalled{r.Context()})
+			return resp, nil
+		})}
+		err := Fetcher{Pool: t.TempDir(), Client: client}.Fetch(t.Context(), []Package{archive("jq", "jq", "http://mirror.example/jq.deb")})
+		if n != tries || err == nil || !strings.Contains(err.Error(), "fetching jq: nothing came for 1m0s") {
+			t.Fatalf("%d tries, %v", n, err)
+		}
+		if took := time.Since(start); took < tries*patience || took > (tries+1)*patience {
+			t.Errorf("gave up after %v", took)
+		}
+	})
 }

@@ -34,9 +34,10 @@ type Request struct {
 const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // Resolve asks apt, with a private root under dir, for the exact closure of the request. The indexes are signed and
-// apt checks them, so the digests in the answer are Debian's own. The result is sorted by name.
-func Resolve(ctx context.Context, req Request, dir string) ([]Package, error) {
-	a := apt{dir: dir}
+// apt checks them, so the digests in the answer are Debian's own. The result is sorted by name. Of environ, lines
+// NAME=value, apt gets only the proxies.
+func Resolve(ctx context.Context, req Request, dir string, environ []string) ([]Package, error) {
+	a := apt{dir: dir, proxies: proxies(environ)}
 	if err := a.prepare(req); err != nil {
 		return nil, fmt.Errorf("preparing apt: %w", err)
 	}
@@ -56,7 +57,10 @@ func Resolve(ctx context.Context, req Request, dir string) ([]Package, error) {
 }
 
 // apt runs the host's apt with everything below dir.
-type apt struct{ dir string }
+type apt struct {
+	dir     string
+	proxies []string
+}
 
 func (a apt) prepare(req Request) error {
 	for _, d := range []string{"etc/preferences.d", "lists/partial", "archives/partial"} {
@@ -103,12 +107,24 @@ Acquire::http::Timeout "30";
 
 func (a apt) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "APT_CONFIG=" + filepath.Join(a.dir, "apt.conf")}
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "APT_CONFIG=" + filepath.Join(a.dir, "apt.conf")}, a.proxies...)
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	return string(out), err
+}
+
+// proxies are the variables that name proxies. They are in lower case by custom, and so apt wants them.
+func proxies(environ []string) []string {
+	var out []string
+	for _, line := range environ {
+		switch name, value, _ := strings.Cut(line, "="); strings.ToLower(name) {
+		case "http_proxy", "https_proxy", "no_proxy":
+			out = append(out, strings.ToLower(name)+"="+value)
+		}
+	}
+	return out
 }
 
 var uriLine = regexp.MustCompile(`(?m)^'([^']+)' \S+ \d+ `)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -96,10 +97,26 @@ func TestResolveFromAnEmptyMirror(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	dir := t.TempDir()
-	_, err := Resolve(t.Context(), Request{Mirror: srv.URL + "/debian", Security: srv.URL + "/security", Release: "trixie", Kernel: "k", Packages: []string{"jq"}}, dir)
+	_, err := Resolve(t.Context(), Request{Mirror: srv.URL + "/debian", Security: srv.URL + "/security", Release: "trixie", Kernel: "k", Packages: []string{"jq"}}, dir, nil)
 	mirror, ok := errors.AsType[*MirrorError](err)
 	if !ok || mirror.Mirror != srv.URL+"/debian" || !strings.Contains(err.Error(), "404") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestResolveThroughAProxy(t *testing.T) {
+	var asked atomic.Value
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.String())
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer srv.Close()
+	req := Request{Mirror: "http://mirror.invalid/debian", Security: "http://mirror.invalid/security", Release: "trixie", Kernel: "k"}
+	if _, err := Resolve(t.Context(), req, t.TempDir(), []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}); err == nil {
+		t.Error("no error")
+	}
+	if url, _ := asked.Load().(string); !strings.HasPrefix(url, "http://mirror.invalid/") {
+		t.Errorf("the proxy was asked for %q", url)
 	}
 }
 
