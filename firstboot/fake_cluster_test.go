@@ -122,10 +122,12 @@ func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "ok")
 	case strings.HasPrefix(path, "/apis/certificates.k8s.io/"):
 		a.serveCSR(w, r)
-	case strings.HasPrefix(path, "/api/v1/nodes/"):
-		a.serveNode(w)
 	case r.Method == http.MethodPatch:
 		a.apply(w, r)
+	case path == nodesPath:
+		a.listNodes(w)
+	case strings.HasPrefix(path, nodesPath+"/"):
+		a.serveNode(w)
 	default:
 		a.read(w, path)
 	}
@@ -168,6 +170,20 @@ func (a *fakeAPI) serveNode(w http.ResponseWriter) {
 		return
 	}
 	fmt.Fprintf(w, `{"metadata":{"name":%q},"status":{"nodeInfo":{"bootID":%q},"conditions":[{"type":"Ready","status":"True"}]}}`, a.w.cfg.Node, a.node)
+}
+
+// listNodes knows this node, with the labels that were applied, and one that is nobody's.
+func (a *fakeAPI) listNodes(w http.ResponseWriter) {
+	self := kube.Metadata{Name: a.w.cfg.Node, UID: "u1"}
+	if applied, ok := a.objects[nodesPath+"/"+self.Name]["metadata"].(map[string]any); ok {
+		labels, _ := applied["labels"].(map[string]any)
+		self.Labels = map[string]string{}
+		for key := range labels {
+			self.Labels[key] = ""
+		}
+	}
+	items := []meta{{Metadata: self}, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
+	json.NewEncoder(w).Encode(map[string]any{"items": items})
 }
 
 func (a *fakeAPI) serveCSR(w http.ResponseWriter, r *http.Request) {

@@ -221,7 +221,7 @@ func TestRoles(t *testing.T) {
 		nodes []config.Node
 		want  string
 	}{
-		{[]config.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve cluster"},
+		{[]config.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve labels cluster"},
 		{[]config.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready"},
 		{[]config.Node{balancer, cp}, "time-gate scrub files lb apilb services"},
 	} {

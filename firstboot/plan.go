@@ -63,6 +63,7 @@ func (n *node) clusterSteps() []Step {
 	return []Step{
 		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
 		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},
-		{Name: "cluster", Roles: cp, After: []string{"controllers", "objects", "node-ready"}, Observe: n.observeCluster, Act: nothing},
+		{Name: "labels", Roles: cp, After: []string{"apiserver", "node-ready"}, Observe: n.observeLabels, Act: n.actLabels},
+		{Name: "cluster", Roles: cp, After: []string{"controllers", "objects", "node-ready", "labels"}, Observe: n.observeCluster, Act: nothing},
 	}
 }

@@ -168,7 +168,7 @@ func (n *node) nodeObject(ctx context.Context) (meta, error) {
 	if err != nil {
 		return object, err
 	}
-	if err := c.Get(ctx, "/api/v1/nodes/"+n.self.Name, &object); err != nil {
+	if err := c.Get(ctx, nodesPath+"/"+n.self.Name, &object); err != nil {
 		return object, fmt.Errorf("reading node %q: %w", n.self.Name, err)
 	}
 	return object, nil

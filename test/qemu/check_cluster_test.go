@@ -48,6 +48,10 @@ func checkNodeReady(t *testing.T, n *node) {
 	n.must(t, kubectl+"wait --for=condition=Ready node/n1 --timeout=60s")
 	n.must(t, kubectl+"-n kube-system rollout status deployment/coredns --timeout=100s")
 	n.must(t, kubectl+`get csr -o json | jq -e '[.items[] | select(.spec.signerName == "kubernetes.io/kubelet-serving") | .status.conditions[]? | .type] | any(. == "Approved")'`)
+	roles := n.must(t, kubectl+`get node n1 -o json | jq -r '.metadata.labels | keys[] | select(startswith("node-role"))'`)
+	if want := "node-role.kubernetes.io/control-plane\nnode-role.kubernetes.io/etcd\nnode-role.kubernetes.io/worker"; roles != want {
+		t.Errorf("the node's roles are labelled\n%s", roles)
+	}
 	// Logs come through the kubelet's serving certificate.
 	n.must(t, kubectl+"-n kube-system logs deployment/coredns --tail=1")
 }

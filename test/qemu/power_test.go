@@ -61,7 +61,7 @@ func cuts() []cut {
 	few := []string{"files", "etcd", "apiserver", "images", "kubelet"}
 	if os.Getenv("SLIPWAY_TEST_ALL_CUTS") != "" {
 		few = []string{"time-gate", "scrub", "files", "apilb", "services", "etcd", "apiserver", "controllers", "objects",
-			"containerd", "images", "kubelet", "kube-proxy", "approve", "node-ready", "cluster"}
+			"containerd", "images", "kubelet", "kube-proxy", "approve", "node-ready", "labels", "cluster"}
 	}
 	for _, step := range few {
 		all = append(all, cut{"step " + step, func(t *testing.T, n *node) {

@@ -1,0 +1,83 @@
+package firstboot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"slipway/firstboot/config"
+	"slipway/firstboot/kube"
+)
+
+// roleLabel begins the labels by which people and schedulers know what a node is for. A kubelet may not give them to
+// itself, so control planes do.
+const roleLabel = "node-role.kubernetes.io/"
+
+const nodesPath = "/api/v1/nodes"
+
+// roleLabels are the labels of a node of the inventory, with empty values as is the custom.
+func roleLabels(n config.Node) map[string]string {
+	labels := map[string]string{}
+	for _, role := range n.Roles {
+		labels[roleLabel+string(role)] = ""
+	}
+	return labels
+}
+
+// observeLabels is done when every node that has registered wears its roles. Those still to come are found later.
+func (n *node) observeLabels(ctx context.Context) (Finding, error) {
+	bare, err := n.bareNodes(ctx)
+	if err != nil || len(bare) == 0 {
+		return OK(), err
+	}
+	return Need("node " + bare[0].Name + " to be labelled with its roles"), nil
+}
+
+// actLabels names the object's uid, so that a node deleted meanwhile is not made anew.
+func (n *node) actLabels(ctx context.Context) error {
+	bare, err := n.bareNodes(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := n.api()
+	if err != nil {
+		return err
+	}
+	for _, m := range bare {
+		body, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": m})
+		if err != nil {
+			return fmt.Errorf("encoding labels of node %q: %w", m.Name, err)
+		}
+		if err := c.Apply(ctx, nodesPath+"/"+m.Name, body); err != nil {
+			return fmt.Errorf("labelling node %q: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// bareNodes are the registered nodes that lack a label of theirs: name, uid, and all the labels that they should have.
+func (n *node) bareNodes(ctx context.Context) ([]kube.Metadata, error) {
+	c, err := n.api()
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Items []meta }
+	if err := c.Get(ctx, nodesPath, &list); err != nil {
+		return nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	var bare []kube.Metadata
+	for _, item := range list.Items {
+		peer, ok := n.cfg.Lookup(item.Metadata.Name)
+		if !ok {
+			continue
+		}
+		want := roleLabels(peer)
+		for key := range want {
+			if _, has := item.Metadata.Labels[key]; !has {
+				bare = append(bare, kube.Metadata{Name: item.Metadata.Name, UID: item.Metadata.UID, Labels: want})
+				break
+			}
+		}
+	}
+	return bare, nil
+}
