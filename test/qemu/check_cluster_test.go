@@ -19,7 +19,7 @@ import (
 // What the checks use in the guest: the node's own certificates.
 const (
 	pkiDir  = "/etc/slipway/pki/"
-	etcdctl = "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=" + pkiDir + "etcd-ca.crt --cert=" + pkiDir + "etcd-client.crt --key=" + pkiDir + "etcd-client.key "
+	etcdctl = "etcdctl --command-timeout=60s --endpoints=https://127.0.0.1:2379 --cacert=" + pkiDir + "etcd-ca.crt --cert=" + pkiDir + "etcd-client.crt --key=" + pkiDir + "etcd-client.key "
 	kubectl = "kubectl --server=https://127.0.0.1:6443 --certificate-authority=" + pkiDir + "ca.crt --client-certificate=" + pkiDir + "slipwayd-admin.crt --client-key=" + pkiDir + "slipwayd-admin.key "
 )
 
@@ -31,8 +31,8 @@ func checkEtcd(t *testing.T, n *node) {
 		t.Errorf("members: %s", members)
 	}
 	for _, addr := range []string{"127.0.0.1", "10.77.0.11"} {
-		n.mustFail(t, "etcdctl --endpoints=http://"+addr+":2379 --command-timeout=10s endpoint health")
-		n.mustFail(t, "etcdctl --endpoints=https://"+addr+":2379 --command-timeout=10s --cacert="+pkiDir+"etcd-ca.crt endpoint health")
+		n.mustFail(t, "etcdctl --command-timeout=60s --endpoints=http://"+addr+":2379 --command-timeout=10s endpoint health")
+		n.mustFail(t, "etcdctl --command-timeout=60s --endpoints=https://"+addr+":2379 --command-timeout=10s --cacert="+pkiDir+"etcd-ca.crt endpoint health")
 	}
 	for _, port := range []string{"2379", "2380"} {
 		plain := n.must(t, `exec 3<>/dev/tcp/10.77.0.11/`+port+`
