@@ -3,6 +3,7 @@ package firstboot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,9 +22,17 @@ func (n *node) observeAPIServer(ctx context.Context) (Finding, error) {
 		return Finding{}, err
 	}
 	if _, err := c.Text(ctx, "/readyz"); err != nil {
-		return Finding{}, fmt.Errorf("asking the API server whether it is ready: %w", err)
+		return unwell("the API server", err), nil
 	}
 	return OK(), nil
+}
+
+// unwell is a program that runs and is not ready. systemd starts what ends again, so there is nothing to do but wait.
+func unwell(who string, err error) Finding {
+	if status, ok := errors.AsType[*kube.StatusError](err); ok {
+		return Wait(who + " to be ready: " + status.Message)
+	}
+	return Wait(fmt.Sprintf("%s to answer: %v", who, err))
 }
 
 // controllers are the units that work through the API, with their health ports on the loopback.
@@ -46,7 +55,7 @@ func (n *node) observeControllers(ctx context.Context) (Finding, error) {
 			return Finding{}, err
 		}
 		if _, err := client.Text(ctx, "/healthz"); err != nil {
-			return Finding{}, fmt.Errorf("asking %s for its health: %w", c.unit, err)
+			return unwell(c.unit, err), nil
 		}
 	}
 	return OK(), nil
@@ -154,9 +163,13 @@ func (n *node) observeCluster(ctx context.Context) (Finding, error) {
 		if err := c.Get(ctx, o.Path, &have); err != nil {
 			return Finding{}, fmt.Errorf("reading %s: %w", o.Path, err)
 		}
+		goal := "deployment " + o.Path[strings.LastIndex(o.Path, "/")+1:] + " to be available"
+		if available := have.condition("Available"); available.Status != "True" {
+			return Wait(because(goal, available)), nil
+		}
 		// The condition alone says too much: with one replica that may be unavailable it is true from the start.
-		if available := have.condition("Available"); available.Status != "True" || have.Status.AvailableReplicas < 1 {
-			return Wait(because("deployment "+o.Path[strings.LastIndex(o.Path, "/")+1:]+" to be available", available)), nil
+		if have.Status.AvailableReplicas < 1 {
+			return Wait(goal), nil
 		}
 	}
 	return OK(), nil

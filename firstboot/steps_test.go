@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/firstboot/kube"
 	"slipway/firstboot/status"
 	"slipway/roles"
 )
@@ -190,5 +191,16 @@ func TestExec(t *testing.T) {
 	defer cancel()
 	if _, err := (Exec{}).Run(ctx, "/bin/sleep", "10"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestUnwell(t *testing.T) {
+	for want, err := range map[string]error{
+		"x to be ready: etcd failed":         &kube.StatusError{Code: 500, Message: "etcd failed"},
+		"x to answer: dial: not on this day": errors.New("dial: not on this day"),
+	} {
+		if got := unwell("x", err); got.done || got.act || got.waiting != want {
+			t.Errorf("got %+v, want %q", got, want)
+		}
 	}
 }

@@ -87,7 +87,7 @@ func tell(s streams, replies []reply, told map[string]string) (left int) {
 func describe(r reply) string {
 	switch {
 	case r.Error != "":
-		return "no answer: " + dash(r.Error)
+		return "no answer yet: " + dash(r.Error)
 	case r.Serving:
 		return "serving"
 	}

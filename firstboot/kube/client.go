@@ -140,7 +140,7 @@ func failedChecks(text string) string {
 	var failed []string
 	for line := range strings.Lines(text) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[-]"); ok {
-			failed = append(failed, name)
+			failed = append(failed, strings.TrimSuffix(name, ": reason withheld"))
 		}
 	}
 	if len(failed) > 0 {

@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{404, `{"kind":"Status","message":"nodes \"n1\" not found"}`, `404 Not Found: nodes "n1" not found`},
 		{500, "[+]ping ok\n[-]etcd failed: reason withheld\n[-]poststarthook/rbac failed: not finished\nreadyz check failed\n",
-			"500 Internal Server Error: etcd failed: reason withheld; poststarthook/rbac failed: not finished"},
+			"500 Internal Server Error: etcd failed; poststarthook/rbac failed: not finished"},
 		{503, "apiserver is shutting down\nmore\n", "503 Service Unavailable: apiserver is shutting down"},
 	} {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, test.body, test.code) })

@@ -78,6 +78,8 @@ func (c *Client) Attest(ctx context.Context) (Attestation, error) {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+var errTimeout = errors.New("it took too long")
+
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.addr+path, nil)
 	if err != nil {
@@ -100,6 +102,9 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 
 // plain drops the caller's own port and the URL from a network error, so that the same trouble reads the same.
 func plain(err error) error {
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		return errTimeout
+	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
