@@ -50,6 +50,9 @@ type Artefact struct {
 	SHA256 string `json:"sha256"`
 }
 
+// keepUnused is how long the cache keeps a stage's result that no build uses.
+const keepUnused = 14 * 24 * time.Hour
+
 // builder carries what stages hand on.
 type builder struct {
 	plan    *Plan
@@ -95,6 +98,9 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.cache.Prune(ctx, opt.Now().Add(-keepUnused), "completion", "initrd", "kernel", "oci", "root", "tree"); err != nil {
+		opt.Progress.Note(err.Error()) // what was built is whole all the same
+	}
 	return &Result{
 		Artefacts: []Artefact{disk}, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
 		Steps: b.rec.Steps, Seconds: opt.Now().Sub(start).Round(time.Millisecond).Seconds(),
@@ -103,7 +109,7 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 
 func newBuilder(plan *Plan, opt Options) *builder {
 	b := &builder{plan: plan, opt: opt, sandbox: opt.Sandbox, rec: &recorder{to: opt.Progress, now: opt.Now}}
-	b.cache = stage.Cache{Dir: opt.Cache, Remove: opt.Sandbox.RemoveAll}
+	b.cache = stage.Cache{Dir: opt.Cache, Remove: opt.Sandbox.RemoveAll, Now: opt.Now}
 	b.fetcher = debian.Fetcher{
 		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Client: opt.Client, Done: opt.Progress.Bytes,
 	}

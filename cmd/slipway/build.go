@@ -47,7 +47,7 @@ beside the spec pins every package and payload: two builds from one lock give th
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
-	f.StringVar(&o.cache, "cache", "", "folder for stage results (default: slipway in the user's cache folder)")
+	f.StringVar(&o.cache, "cache", "", "folder for stage results, each removed when unused for two weeks (default: slipway in the user's cache folder)")
 	f.StringVar(&o.vendor, "vendor", "", "folder of .deb files to look into before the network")
 	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: slipwayd beside this program)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")

@@ -1,5 +1,5 @@
 // Package stage keeps the results of build stages by content: a stage's key is the hash of all its inputs, so what is
-// there never goes stale and a half-made result is never seen. Start with Cache.Get.
+// there never goes stale and a half-made result is never seen. Start with Cache.Get; Cache.Prune removes what nobody uses.
 package stage
 
 import (
@@ -12,12 +12,53 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Cache is a directory of stage results: <dir>/<stage>/<key>/.
 type Cache struct {
 	Dir    string
 	Remove func(ctx context.Context, dir string) error // how to remove a half-made tree; its files may belong to other ids
+	Now    func() time.Time
+}
+
+// Prune removes the results of stages, and their locks, that were not used since the given time. What another process
+// makes or removes at the same time is left to it.
+func (c Cache) Prune(ctx context.Context, since time.Time, stages ...string) error {
+	for _, stage := range stages {
+		all, err := os.ReadDir(filepath.Join(c.Dir, stage))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("pruning the cache: %w", err)
+		}
+		for _, e := range all {
+			info, err := e.Info()
+			if err != nil || !e.IsDir() || !info.ModTime().Before(since) {
+				continue
+			}
+			if err := c.remove(ctx, filepath.Join(c.Dir, stage, e.Name())); err != nil {
+				return fmt.Errorf("pruning the cache: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c Cache) remove(ctx context.Context, dir string) error {
+	unlock, err := Lock(dir + ".lock")
+	if _, busy := errors.AsType[*BusyError](err); busy {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.Rename(dir, dir+".part"); err != nil { // half removed, it must not count as a result
+		return err
+	}
+	if err := c.Remove(ctx, dir+".part"); err != nil {
+		return err
+	}
+	return os.Remove(dir + ".lock")
 }
 
 // Get returns the directory of the stage's result. When it is not there, make fills a fresh directory that gets its
@@ -25,6 +66,7 @@ type Cache struct {
 func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context.Context, dir string) error) (dir string, hit bool, err error) {
 	dir = filepath.Join(c.Dir, stage, key)
 	if _, err := os.Stat(dir); err == nil {
+		os.Chtimes(dir, time.Time{}, c.Now()) // used: Prune keeps it; without the right to, it is made again some day
 		return dir, true, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func newCache(t *testing.T) Cache {
 	t.Helper()
-	return Cache{Dir: t.TempDir(), Remove: func(ctx context.Context, dir string) error {
+	return Cache{Dir: t.TempDir(), Now: time.Now, Remove: func(ctx context.Context, dir string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -174,5 +175,42 @@ func TestFriendly(t *testing.T) {
 	}
 	if plain := errors.New("plain"); Friendly(plain) != plain || Friendly(nil) != nil {
 		t.Error("changed an error that needs no hint")
+	}
+}
+
+func TestPrune(t *testing.T) {
+	c := newCache(t)
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	c.Now = func() time.Time { return now }
+	dirs := map[string]string{}
+	for _, key := range []string{"old", "used", "busy"} {
+		dir, _, err := c.Get(t.Context(), "tree", key, write("x"))
+		if err == nil {
+			err = os.Chtimes(dir, time.Time{}, now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs[key] = dir
+	}
+	now = now.Add(time.Hour)
+	if _, hit, err := c.Get(t.Context(), "tree", "used", nil); err != nil || !hit {
+		t.Fatalf("hit %v, %v", hit, err)
+	}
+	unlock, err := Lock(dirs["busy"] + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := c.Prune(t.Context(), now, "tree", "never made"); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]bool{"old": false, "used": true, "busy": true} {
+		if _, err := os.Stat(dirs[key]); (err == nil) != want {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if _, err := os.Stat(dirs["old"] + ".lock"); err == nil {
+		t.Error("a lock stayed")
 	}
 }
