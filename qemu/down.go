@@ -70,11 +70,10 @@ func (d downer) node(ctx context.Context, name string) (did string, err error) {
 
 // stop waits for a guest whose button was pressed, then asks QEMU to end, then cuts.
 func (d downer) stop(ctx context.Context, p *Running) (did string, err error) {
-	gone := func() bool { return !p.alive() }
 	if !d.req.Hard {
 		wait, cancel := context.WithTimeout(ctx, d.req.Timeout)
 		defer cancel()
-		if waitFor(wait, gone) == nil {
+		if waitFor(wait, p.gone) == nil {
 			return "powered off", nil
 		}
 		if ctx.Err() != nil {
@@ -83,7 +82,7 @@ func (d downer) stop(ctx context.Context, p *Running) (did string, err error) {
 		_ = tell(ctx, p.Dir, "quit")
 		soon, cancel := context.WithTimeout(ctx, cutLimit)
 		defer cancel()
-		if waitFor(soon, gone) == nil {
+		if waitFor(soon, p.gone) == nil {
 			return "cut: it did not power off in time", nil
 		}
 	}

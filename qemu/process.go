@@ -26,12 +26,30 @@ func (r *Running) alive() bool {
 	}
 	proc := filepath.Join("/proc", strconv.Itoa(r.PID))
 	raw, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	if err != nil || len(raw) == 0 { // empty: a zombie
+	if err != nil || len(raw) == 0 { // empty: it ends, or has ended
 		return false
 	}
 	argv := strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
 	cwd, err := os.Readlink(filepath.Join(proc, "cwd"))
 	return err == nil && strings.TrimSuffix(cwd, " (deleted)") == r.Dir && slices.Equal(argv, r.Argv)
+}
+
+// gone says whether the process has ended and let go of its files and ports. It loses its command line earlier.
+func (r *Running) gone() bool {
+	if r.alive() {
+		return false
+	}
+	proc := filepath.Join("/proc", strconv.Itoa(r.PID))
+	if raw, err := os.ReadFile(filepath.Join(proc, "cmdline")); err != nil || len(raw) > 0 {
+		return true // nobody, or somebody else
+	}
+	stat, err := os.ReadFile(filepath.Join(proc, "stat"))
+	if err != nil {
+		return true
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const state, threads = 0, 17 // proc_pid_stat(5), counted from behind the name
+	return len(fields) > threads && (fields[state] == "Z" || fields[state] == "X") && len(fields[threads]) == 1 && fields[threads] <= "1"
 }
 
 // kill cuts the process's power and waits until it is gone. The handle is taken before the last look, so the number
@@ -43,12 +61,12 @@ func (r *Running) kill(ctx context.Context) error {
 	}
 	defer handle.Release()
 	if !r.alive() {
-		return nil
+		return waitFor(ctx, r.gone)
 	}
 	if err := handle.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping process %d: %w", r.PID, err)
 	}
-	return waitFor(ctx, func() bool { return !r.alive() })
+	return waitFor(ctx, r.gone)
 }
 
 // waitFor returns when cond holds or ctx is over.
