@@ -169,16 +169,19 @@ func TestRulesCanFail(t *testing.T) {
 		p    pkg
 		want string // "" for nothing
 	}{
-		"upwards":       {pkg{ImportPath: "slipway/cluster", Imports: []string{"slipway/imagebuild"}}, "the spec knows the contract"},
-		"nobody's cmd":  {pkg{ImportPath: "slipway/qemu", Imports: []string{"slipway/cmd/slipway"}}, "slipway/cmd/slipway"},
-		"not in table":  {pkg{ImportPath: "slipway/util"}, "in no room"},
-		"ban, indirect": {pkg{ImportPath: "slipway/firstboot/peer", Deps: []string{"github.com/spf13/cobra/doc"}}, "small, and it parses only its contract"},
-		"roles and os":  {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"os/exec"}}, "roles are pure"},
-		"roles and net": {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/http"}}, "roles are pure"},
-		"netip is fine": {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/netip", "strings", "slipway/roles/role"}, Deps: []string{"os"}}, ""},
-		"own rooms":     {pkg{ImportPath: "slipway/imagebuild", Imports: []string{"slipway/imagebuild/disk", "slipway/cluster"}}, ""},
-		"own room only": {pkg{ImportPath: "slipway/firstboot/config", Imports: []string{"slipway/firstboot/peer"}}, "depends on neither"},
-		"not a prefix":  {pkg{ImportPath: "slipway/imagebuild", Deps: []string{"github.com/vmware/govmomix"}}, ""},
+		"upwards":        {pkg{ImportPath: "slipway/cluster", Imports: []string{"slipway/imagebuild"}}, "the spec knows the contract"},
+		"nobody's cmd":   {pkg{ImportPath: "slipway/qemu", Imports: []string{"slipway/cmd/slipway"}}, "slipway/cmd/slipway"},
+		"not in table":   {pkg{ImportPath: "slipway/util"}, "in no room"},
+		"ban, indirect":  {pkg{ImportPath: "slipway/firstboot/peer", Deps: []string{"github.com/spf13/cobra/doc"}}, "small, and it parses only its contract"},
+		"roles and os":   {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"os/exec"}}, "roles are pure"},
+		"roles and net":  {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/http"}}, "roles are pure"},
+		"netip is fine":  {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/netip", "strings", "slipway/roles/role"}, Deps: []string{"os"}}, ""},
+		"own rooms":      {pkg{ImportPath: "slipway/imagebuild", Imports: []string{"slipway/imagebuild/disk", "slipway/cluster"}}, ""},
+		"own room only":  {pkg{ImportPath: "slipway/firstboot/config", Imports: []string{"slipway/firstboot/peer"}}, "depends on neither"},
+		"grain is fine":  {pkg{ImportPath: "slipway/ova/vmdk", Imports: []string{"slipway/internal/grain"}}, ""},
+		"no test's help": {pkg{ImportPath: "slipway/imagebuild/qcow2", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},
+		"nor in grain":   {pkg{ImportPath: "slipway/internal/grain", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},
+		"not a prefix":   {pkg{ImportPath: "slipway/imagebuild", Deps: []string{"github.com/vmware/govmomix"}}, ""},
 	} {
 		got := strings.Join(violations(c.p), "\n")
 		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
