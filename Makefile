@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build demo test test-unit test-qemu deps deps-build bench fmt clean
+.PHONY: all build demo test test-unit test-qemu deps deps-build bench bench-pack fmt clean
 
 all: build
 
@@ -26,6 +26,9 @@ deps-build:
 
 bench: build
 	scripts/bench
+
+bench-pack: build
+	scripts/bench-pack $(RAW)
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

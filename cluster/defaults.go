@@ -11,6 +11,7 @@ func (s *Spec) setDefaults() {
 	set(&s.Kubernetes.Kubelet, s.Kubernetes.Version)
 	set(&s.Runtime.Name, config.RuntimeContainerd)
 	s.Image.setDefaults()
+	s.VSphere.setDefaults(s.Cluster.Name)
 	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
 	s.setPayloadDefaults()
 }
@@ -34,6 +35,12 @@ func (i *Image) setDefaults() {
 	if len(i.Outputs) == 0 {
 		i.Outputs = []string{"raw"}
 	}
+}
+
+func (v *VSphere) setDefaults(cluster string) {
+	set(&v.Library, "slipway")
+	set(&v.Template, cluster)
+	set(&v.Hardware, 15)
 }
 
 func (n *Network) setDefaults(controlPlanes int) {

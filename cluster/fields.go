@@ -20,7 +20,7 @@ var (
 	distros       = []string{"debian"}
 	releases      = []string{"trixie"}
 	kernelStreams = []string{"backports", "stable"}
-	outputs       = []string{"raw"}
+	outputs       = []string{"raw", "qcow2", "ova"}
 	sources       = []string{"gomod", "release", "file"}
 	nodeRoles     = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
 	butaneRoles   = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
@@ -40,6 +40,7 @@ var fields = map[string]Field{
 	"Spec.network":    {Doc: "Addresses and how the API is reached."},
 	"Spec.runtime":    {Doc: "The container runtime."},
 	"Spec.kernel":     {Doc: "Additions to and removals from the kernel profiles of the image."},
+	"Spec.vsphere":    {Doc: "Where in vCenter the machines live, and how large they are."},
 	"Spec.butane":     {Doc: "Butane files for every node of a role, relative to this file; the role `all` is every node."},
 	"Spec.nodes":      {Doc: "The machines."},
 	"Spec.debug":      {Doc: "Opens a login on the console. Never for production.", Default: "false"},
@@ -99,12 +100,30 @@ var fields = map[string]Field{
 	"Modules.add":    {Doc: "Modules to load besides the profile's."},
 	"Modules.remove": {Doc: "Modules of the profile not to load."},
 
+	"VSphere.datacenter":      {Doc: "Name of the datacenter.", Default: "the only one"},
+	"VSphere.cluster":         {Doc: "Name of the cluster of hosts.", Default: "the only one"},
+	"VSphere.pool":            {Doc: "Resource pool below the cluster's own, like infra/kubernetes.", Default: "the cluster's own"},
+	"VSphere.folder":          {Doc: "Folder of machines below the datacenter's own, like infra/kubernetes. It must exist.", Default: "the datacenter's own"},
+	"VSphere.datastore":       {Doc: "Name of the datastore.", Default: "the only one"},
+	"VSphere.network":         {Doc: "Port group that the machines' card is connected to.", Default: "the only one"},
+	"VSphere.library":         {Doc: "Content library. It is made if it is not there.", Default: "slipway"},
+	"VSphere.template":        {Doc: "Name of the template, and of its item in the library.", Default: "the cluster's name"},
+	"VSphere.hardwareVersion": {Doc: "Version of the virtual hardware in the OVA, 13 to 22 without 16: 15 runs on ESXi 6.7 U2 and newer.", Default: "15"},
+	"VSphere.secureBoot":      {Doc: "The firmware starts only what is signed by a key that it trusts.", Default: "false"},
+	"VSphere.machines":        {Doc: "Sizes by role; the role `all` is every node. A node of several roles gets the largest."},
+
+	"Machine.cpus":    {Doc: "Virtual CPUs.", Default: "2"},
+	"Machine.memory":  {Doc: "Memory, in multiples of 4MiB.", Default: "4GiB"},
+	"Machine.disk":    {Doc: "Disk, in whole MiB and at least `image.size`.", Default: "`image.size`"},
+	"Machine.network": {Doc: "Port group.", Default: "`vsphere.network`"},
+
 	"Node.name":      {Doc: "Host name: a DNS label."},
 	"Node.roles":     {Doc: "Any of lb, etcd, control-plane, worker."},
 	"Node.address":   {Doc: "IPv4 address with its prefix, like 10.0.0.11/24."},
 	"Node.interface": {Doc: "The network card.", Default: "the only Ethernet card"},
 	"Node.labels":    {Doc: "Labels of the Node object."},
 	"Node.butane":    {Doc: "Butane files for this node, relative to this file."},
+	"Node.vsphere":   {Doc: "Size of this node's machine, before that of its roles."},
 
 	"Interface.name": {Doc: "By name, like ens192."},
 	"Interface.mac":  {Doc: "By MAC address, like 52:54:00:12:34:56."},

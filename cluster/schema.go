@@ -10,6 +10,7 @@ type Spec struct {
 	Network    Network            `yaml:"network"`
 	Runtime    Runtime            `yaml:"runtime,omitempty"`
 	Kernel     Kernel             `yaml:"kernel,omitempty"`
+	VSphere    VSphere            `yaml:"vsphere,omitempty"`
 	Butane     map[Role][]string  `yaml:"butane,omitempty"` // Butane files per role, relative to the spec; role "all" is every node
 	Nodes      []Node             `yaml:"nodes"`
 	Debug      bool               `yaml:"debug,omitempty"` // a login on the console; never for production
@@ -51,7 +52,7 @@ type Image struct {
 	Packages     []string `yaml:"packages,omitempty"`       // extra distro packages
 	Size         Size     `yaml:"size,omitempty"`           // of the whole disk once grown; default 8GiB; the smallest disk a node may have
 	RootSlot     Size     `yaml:"rootSlot,omitempty"`       // one root slot; default 450MiB
-	Outputs      []string `yaml:"outputs,omitempty"`        // raw (default)
+	Outputs      []string `yaml:"outputs,omitempty"`        // raw (default), qcow2, ova
 }
 
 // Network is the cluster's addressing. All prefixes are CIDR strings.
@@ -101,6 +102,30 @@ type Modules struct {
 	Remove []string `yaml:"remove,omitempty"`
 }
 
+// VSphere is where the nodes' virtual machines live. Which vCenter, and as whom, is not in the spec: GOVC_URL and so on.
+// A name that is left out is that of the only one there is.
+type VSphere struct {
+	Datacenter string           `yaml:"datacenter,omitempty"`
+	Cluster    string           `yaml:"cluster,omitempty"`         // of hosts
+	Pool       string           `yaml:"pool,omitempty"`            // below the cluster's root pool; default: that one
+	Folder     string           `yaml:"folder,omitempty"`          // below the datacenter's folder of machines; default: that one
+	Datastore  string           `yaml:"datastore,omitempty"`       //
+	Network    string           `yaml:"network,omitempty"`         // a port group
+	Library    string           `yaml:"library,omitempty"`         // of content; default "slipway"
+	Template   string           `yaml:"template,omitempty"`        // also the item in the library; default: the cluster's name
+	Hardware   int              `yaml:"hardwareVersion,omitempty"` // as in vmx-15, the default
+	SecureBoot bool             `yaml:"secureBoot,omitempty"`
+	Machines   map[Role]Machine `yaml:"machines,omitempty"` // by role; role "all" is every node
+}
+
+// Machine is the size of a virtual machine.
+type Machine struct {
+	CPUs    int    `yaml:"cpus,omitempty"`    // default 2
+	Memory  Size   `yaml:"memory,omitempty"`  // default 4GiB
+	Disk    Size   `yaml:"disk,omitempty"`    // default: image.size
+	Network string `yaml:"network,omitempty"` // default: vsphere.network
+}
+
 // Role is what a node does.
 type Role string
 
@@ -121,6 +146,7 @@ type Node struct {
 	Interface Interface         `yaml:"interface,omitempty"` // default: the only Ethernet card
 	Labels    map[string]string `yaml:"labels,omitempty"`
 	Butane    []string          `yaml:"butane,omitempty"` // Butane files for this node, relative to the spec
+	VSphere   Machine           `yaml:"vsphere,omitempty"`
 }
 
 // Interface picks the network card by name or by MAC.

@@ -16,6 +16,7 @@ func (s *Spec) validate(d *document) {
 	s.Image.validate(d)
 	s.Runtime.validate(d)
 	s.Kernel.validate(d)
+	s.validateVSphere(d)
 	s.validateNodes(d)
 	s.validateRoles(d)
 	s.validateLoadBalancer(d)

@@ -27,7 +27,8 @@ type Options struct {
 	Now      func() time.Time
 	Client   *http.Client
 	Sandbox  *sandbox.Sandbox
-	Payload  payload.Env // without CacheDir, Now and Progress
+	Payload  payload.Env       // without CacheDir, Now and Progress
+	Packers  map[string]Packer // by output; raw needs none
 	Progress Progress
 	Log      func(stage string) io.Writer // raw output of tools; may be nil
 }
@@ -44,7 +45,7 @@ type Result struct {
 
 // Artefact is one finished file.
 type Artefact struct {
-	Kind   string `json:"kind"` // raw
+	Kind   string `json:"kind"` // raw, qcow2, ova
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
@@ -98,11 +99,15 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	artefacts, err := b.pack(ctx, disk)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.cache.Prune(ctx, opt.Now().Add(-keepUnused), "completion", "initrd", "kernel", "oci", "root", "tree"); err != nil {
 		opt.Progress.Note(err.Error()) // what was built is whole all the same
 	}
 	return &Result{
-		Artefacts: []Artefact{disk}, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
+		Artefacts: artefacts, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
 		Steps: b.rec.Steps, Seconds: opt.Now().Sub(start).Round(time.Millisecond).Seconds(),
 	}, nil
 }

@@ -41,7 +41,7 @@ func (b *builder) writeDisk(ctx context.Context) (Artefact, error) {
 	if err := b.assemble(ctx, path, cmdline); err != nil {
 		return Artefact{}, stage.Friendly(err)
 	}
-	a, err := describe(path, "raw")
+	a, err := describe(path, RawOutput)
 	if err != nil {
 		return Artefact{}, err
 	}

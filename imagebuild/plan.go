@@ -1,7 +1,7 @@
 // Package imagebuild turns a spec into a bootable disk: plan, then apply. The plan is pure and printable; the apply is
 // a chain of stages, each cached by the hash of its inputs: packages -> tree -> payloads -> initrd, root -> disk.
 //
-// Start with NewPlan and Build. It writes raw disks; other formats belong to other packages. The library is silent:
+// Start with NewPlan and Build. It writes raw disks; a Packer makes other formats of them. The library is silent:
 // a Progress hears what it does.
 package imagebuild
 

@@ -7,10 +7,12 @@
 package ignition
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/netip"
 	"path"
 	"slices"
@@ -24,8 +26,12 @@ import (
 	"slipway/firstboot/config"
 )
 
-// Limit is the most that a node's config may measure as it is handed over, gzip+base64: vSphere takes 64 KiB a value.
+// Limit is the most that a node's config may measure as it is handed over, gzip+base64, unless Input says otherwise:
+// vSphere takes 64 KiB a value.
 const Limit = 48 << 10
+
+// Unlimited is an Input.Limit for a config that is served by URL.
+const Unlimited = math.MaxInt
 
 // Input is all that one node's config is made of.
 type Input struct {
@@ -35,6 +41,7 @@ type Input struct {
 	Files    []File     // the node's certificates and keys
 	Snippets []Snippet  // merged in order, later ones win
 	Taken    []string   // paths that slipwayd writes at every boot, so that no snippet may
+	Limit    int        // bytes as gzip+base64; 0: Limit
 }
 
 // File is one regular file, owned by root.
@@ -44,7 +51,7 @@ type File struct {
 	Content []byte
 }
 
-// Render makes the Ignition config of in.Config.Node. It is the same for the same input, valid, and not above Limit.
+// Render makes the Ignition config of in.Config.Node. It is the same for the same input, valid, and not above in.Limit.
 func Render(in Input) ([]byte, error) {
 	cfg, err := base(in)
 	if err != nil {
@@ -69,7 +76,7 @@ func Render(in Input) ([]byte, error) {
 		}
 		return nil, err
 	}
-	if err := fits(in.Config.Node, out); err != nil {
+	if err := fits(in.Config.Node, out, cmp.Or(in.Limit, Limit)); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -126,16 +133,16 @@ func (f File) ignition() types.File {
 	}
 }
 
-// errTooLarge is a config above Limit.
+// errTooLarge is a config above its limit.
 var errTooLarge = errors.New("the config is too large")
 
-// fits refuses a config above Limit and says how large it is.
-func fits(node string, out []byte) error {
+// fits refuses a config above limit and says how large it is.
+func fits(node string, out []byte, limit int) error {
 	size := EncodedSize(out)
-	if size <= Limit {
+	if size <= limit {
 		return nil
 	}
-	return inputError{fmt.Errorf("rendering %q: %w: %d bytes as gzip+base64, allowed are %d\nshorten the Butane snippets, or fetch their files by URL with a verification hash", node, errTooLarge, size, Limit)}
+	return inputError{fmt.Errorf("rendering %q: %w: %d bytes as gzip+base64, allowed are %d\nshorten the Butane snippets, or fetch their files by URL with a verification hash", node, errTooLarge, size, limit)}
 }
 
 // inputError is the user's to mend; nothing was written.

@@ -82,7 +82,7 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if !o.quiet {
 		plan.Print(s.err)
 	}
-	opt, err := buildSetup(s, o)
+	opt, err := buildSetup(s, o, loaded.Spec)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func buildHost(ctx context.Context, o buildOptions) (payload.Host, error) {
 }
 
 // buildSetup turns flags and the environment into the builder's options.
-func buildSetup(s streams, o buildOptions) (imagebuild.Options, error) {
+func buildSetup(s streams, o buildOptions, spec *cluster.Spec) (imagebuild.Options, error) {
 	cache, err := cacheDir(o.cache)
 	if err != nil {
 		return imagebuild.Options{}, err
@@ -132,6 +132,7 @@ func buildSetup(s streams, o buildOptions) (imagebuild.Options, error) {
 		Locked: o.locked, Update: o.update, Vendor: o.vendor, Epoch: epoch, Now: time.Now, Client: client,
 		Sandbox:  sandbox.New(os.Geteuid(), []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}),
 		Payload:  payload.Env{Run: payload.Exec{}, Fetch: payload.HTTP{Client: client}, Environ: os.Environ()},
+		Packers:  packers(spec),
 		Progress: newProgress(s, o.quiet, time.Now),
 	}
 	if o.verbose {

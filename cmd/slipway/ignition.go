@@ -17,8 +17,7 @@ import (
 )
 
 func newIgnitionCmd(s streams) *cobra.Command {
-	var o clusterOptions
-	var out string
+	var o ignitionOptions
 	cmd := &cobra.Command{
 		Use:   "ignition",
 		Short: "Write each node's Ignition config",
@@ -27,17 +26,57 @@ Butane snippets. The certificates are issued as needed and kept with the secrets
 
 The files hold private keys (never those of the CAs): hand them to the machines and to nobody else.
 
+With --format guestinfo it prints instead, as a line of JSON a node, the two values by which a VMware guest gets its
+config. A guest takes 60 KiB: for larger configs serve the files yourself, to the nodes and nobody else, and say where
+with --config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well.
+
 ` + exitCodeHelp,
-		Example: "  slipway ignition -f cluster.yaml -o out/",
+		Example: "  slipway ignition -f cluster.yaml -o out/\n  slipway ignition --format guestinfo | jq -r 'select(.node == \"n1\")[\"guestinfo.ignition.config.data\"]'",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return runIgnition(s, o, out) },
+		RunE:    func(*cobra.Command, []string) error { return runIgnition(s, o) },
 	}
 	o.addFlags(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "out", "folder to write to")
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "out", "folder to write to")
+	f.StringVar(&o.format, "format", formatFiles, "files, or guestinfo")
+	f.StringVar(&o.configURL, "config-url", "", "guestinfo: where you serve the files")
 	return cmd
 }
 
-func runIgnition(s streams, o clusterOptions, out string) error {
+// What `slipway ignition` makes.
+const (
+	formatFiles     = "files"
+	formatGuestinfo = "guestinfo"
+)
+
+type ignitionOptions struct {
+	clusterOptions
+	out, format, configURL string
+}
+
+// check refuses flags that do not go together.
+func (o ignitionOptions) check() error {
+	if o.format != formatFiles && o.format != formatGuestinfo {
+		return usageError{fmt.Errorf("reading --format: %q is none of %s, %s", o.format, formatFiles, formatGuestinfo)}
+	}
+	if o.configURL != "" && o.format != formatGuestinfo {
+		return usageError{errors.New("--config-url goes with --format guestinfo")}
+	}
+	return nil
+}
+
+// limit is of each config: guestinfo judges itself what it takes.
+func (o ignitionOptions) limit() int {
+	if o.format == formatGuestinfo {
+		return ignition.Unlimited
+	}
+	return ignition.Limit
+}
+
+func runIgnition(s streams, o ignitionOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	loaded, err := cluster.Load(o.spec)
 	if err != nil {
 		return err
@@ -50,21 +89,51 @@ func runIgnition(s streams, o clusterOptions, out string) error {
 	for _, w := range loaded.Warnings {
 		fmt.Fprint(s.err, w)
 	}
-	files, set, err := renderAll(loaded, p)
+	files, set, err := renderAll(loaded, p, o.limit())
+	if err != nil {
+		return err
+	}
+	lines, err := o.lines(s, files)
 	if err != nil {
 		return err
 	}
 	if err := set.Save(); err != nil {
 		return err
 	}
-	if err := writeAll(out, files); err != nil {
+	if o.format == formatFiles || o.configURL != "" {
+		if err := o.write(s, files); err != nil {
+			return err
+		}
+	}
+	_, err = s.out.Write(lines)
+	return err
+}
+
+// lines is what goes to standard output.
+func (o ignitionOptions) lines(s streams, files []outFile) ([]byte, error) {
+	if o.format != formatGuestinfo {
+		return nil, nil
+	}
+	return guestinfoLines(s, files, o.configURL)
+}
+
+// write puts the files into the output folder, and says how large they are.
+func (o ignitionOptions) write(s streams, files []outFile) error {
+	if err := writeAll(o.out, files); err != nil {
 		return err
 	}
 	for _, f := range files {
-		fmt.Fprintf(s.err, "%s: %d bytes, %d of at most %d as gzip+base64\n",
-			filepath.Join(out, f.name), len(f.data), ignition.EncodedSize(f.data), ignition.Limit)
+		fmt.Fprintf(s.err, "%s: %d bytes, %s as gzip+base64\n", filepath.Join(o.out, f.name), len(f.data), o.share(f.data))
 	}
 	return nil
+}
+
+// share says how much of the limit a config takes; served by URL it has none.
+func (o ignitionOptions) share(ign []byte) string {
+	if o.configURL != "" {
+		return fmt.Sprint(ignition.EncodedSize(ign))
+	}
+	return fmt.Sprintf("%d of at most %d", ignition.EncodedSize(ign), ignition.Limit)
 }
 
 // outFile is a file that a verb writes.
@@ -73,15 +142,15 @@ type outFile struct {
 	data []byte
 }
 
-// renderAll makes every node's config.
-func renderAll(loaded *cluster.Loaded, p *pki.PKI) ([]outFile, *pki.Set, error) {
+// renderAll makes every node's config, of at most limit bytes as gzip+base64.
+func renderAll(loaded *cluster.Loaded, p *pki.PKI, limit int) ([]outFile, *pki.Set, error) {
 	configs, set, err := contracts(loaded.Spec, p)
 	if err != nil {
 		return nil, nil, err
 	}
 	var files []outFile
 	for _, c := range configs {
-		ign, _, err := renderNode(loaded, c, set)
+		ign, _, err := renderNode(loaded, c, set, limit)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,19 +160,19 @@ func renderAll(loaded *cluster.Loaded, p *pki.PKI) ([]outFile, *pki.Set, error) 
 }
 
 // renderNode makes one node's config and what slipwayd will make of its contract: whatever could fail at boot fails here.
-func renderNode(loaded *cluster.Loaded, c *config.Config, set *pki.Set) ([]byte, roles.Output, error) {
+func renderNode(loaded *cluster.Loaded, c *config.Config, set *pki.Set, limit int) ([]byte, roles.Output, error) {
 	out, err := roles.Render(c)
 	if err != nil {
 		return nil, out, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
 	}
-	ign, err := renderIgnition(loaded, c, set, out)
+	ign, err := renderIgnition(loaded, c, set, out, limit)
 	return ign, out, err
 }
 
 // renderIgnition makes one node's config; out is what its roles write besides.
-func renderIgnition(loaded *cluster.Loaded, c *config.Config, set *pki.Set, out roles.Output) ([]byte, error) {
+func renderIgnition(loaded *cluster.Loaded, c *config.Config, set *pki.Set, out roles.Output, limit int) ([]byte, error) {
 	spec := loaded.Spec
-	in := ignition.Input{Config: c, APIName: apiName(spec)}
+	in := ignition.Input{Config: c, APIName: apiName(spec), Limit: limit}
 	if spec.Network.Gateway != "" {
 		gateway, err := netip.ParseAddr(spec.Network.Gateway)
 		if err != nil {

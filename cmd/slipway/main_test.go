@@ -1,26 +1,25 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/imagebuild/verify/verifytest"
 	"slipway/internal/golden"
 )
 
 // TestMain lets scripts call the command line as the program slipway.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"slipway": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
-	})
+	testscript.Main(m, map[string]func(){"slipway": main})
 }
 
 // TestScripts runs the command line's specification: one script a promise.
@@ -32,6 +31,10 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"refuses": refuses,
+			"disk":    makeDisk,
+			"spoil":   spoil,
+			"vcsim":   startVCenter,
+			"ova":     makeOVA,
 		},
 	})
 }
@@ -62,6 +65,33 @@ func exitCode(ts *testscript.TestScript, args []string) int {
 	}
 	ts.Check(err)
 	return 0
+}
+
+// makeDisk FILE makes a small raw disk that verify finds nothing wrong with.
+func makeDisk(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: disk FILE")
+	}
+	_, err := verifytest.Good().Write(ts.MkAbs(args[0]))
+	ts.Check(err)
+}
+
+// spoil FILE OFFSET changes one byte.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: spoil FILE OFFSET")
+	}
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	ts.Check(err)
+	b[0] ^= 1
+	_, err = f.WriteAt(b, at)
+	ts.Check(err)
 }
 
 // listing is every file below the script's folder with size and time of change.

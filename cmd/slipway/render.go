@@ -60,7 +60,7 @@ func runRender(s streams, o clusterOptions, node string) error {
 		if c.Node != node {
 			continue
 		}
-		ign, out, err := renderNode(loaded, c, set)
+		ign, out, err := renderNode(loaded, c, set, ignition.Limit)
 		if err != nil {
 			return err
 		}

@@ -2,50 +2,20 @@ package verify
 
 import (
 	"bytes"
-	"context"
-	"debug/pe"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
-
-	"github.com/diskfs/go-diskfs/backend/file"
-	"github.com/diskfs/go-diskfs/filesystem/squashfs"
 
 	"slipway/imagebuild/disk"
 	"slipway/imagebuild/esp"
-	"slipway/imagebuild/uki"
+	"slipway/imagebuild/verify/verifytest"
 	"slipway/imagebuild/verity"
 )
 
 const mib = 1 << 20
-
-// goodTree is a root file system without fault.
-func goodTree() fstest.MapFS {
-	tree := fstest.MapFS{}
-	for name, text := range map[string]string{
-		"etc/machine-id":                         "uninitialized\n",
-		"etc/shadow":                             "root:!*:20778:0:99999:7:::\ndaemon:*:1::::::\n",
-		"etc/ssl/certs/ca.pem":                   "-----BEGIN CERTIFICATE-----\n",
-		"usr/lib/slipway/image.json":             `{"buildTime":"2026-11-04T17:06:08Z"}`,
-		"usr/lib/modules/7.2.12/modules.dep":     "kernel/net/ip_vs.ko.xz:\n",
-		"usr/lib/modules/7.2.12/modules.alias":   "",
-		"usr/lib/modules/7.2.12/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
-		"usr/lib/modules-load.d/slipway.conf":    "# services\nip_vs\n\noverlay\n",
-		"usr/share/doc/key.pem":                  "-----BEGIN PRIVATE KEY-----\nan example of a package",
-	} {
-		tree[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
-	}
-	return tree
-}
 
 func TestTree(t *testing.T) {
 	put := func(name, text string) func(fstest.MapFS) {
@@ -70,7 +40,7 @@ func TestTree(t *testing.T) {
 		"bad facts":      {put("usr/lib/slipway/image.json", "{"), "/usr/lib/slipway/image.json is no JSON"},
 		"private key":    {put("etc/ssl/private/snakeoil", "-----BEGIN EC PRIVATE KEY-----\n"), "/etc/ssl/private/snakeoil is a private key"},
 	} {
-		tree := goodTree()
+		tree := verifytest.Tree()
 		c.change(tree)
 		files, wrong := Tree(tree)
 		if got := strings.Join(wrong, "\n"); got != c.want || files == 0 {
@@ -79,108 +49,13 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// testPE is a PE file of headers and one section, enough to append sections to.
-func testPE() []byte {
-	b := append(make([]byte, 0x3c), 0x40, 0, 0, 0)
-	copy(b, "MZ")
-	b = append(b, "PE\x00\x00"...)
-	for _, part := range []any{
-		pe.FileHeader{Machine: pe.IMAGE_FILE_MACHINE_AMD64, NumberOfSections: 1, SizeOfOptionalHeader: 240},
-		pe.OptionalHeader64{Magic: 0x20b, SectionAlignment: 0x1000, FileAlignment: 0x200, SizeOfHeaders: 0x400, NumberOfRvaAndSizes: 16},
-		pe.SectionHeader32{Name: [8]byte{'.', 't'}, VirtualSize: 1, VirtualAddress: 0x1000, SizeOfRawData: 0x200, PointerToRawData: 0x400},
-	} {
-		b, _ = binary.Append(b, binary.LittleEndian, part)
-	}
-	return append(b, make([]byte, 0x600-len(b))...)
-}
-
-// rootImage packs tree with go-diskfs.
-func rootImage(t *testing.T, tree fstest.MapFS) []byte {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "root")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s, err := squashfs.Create(file.New(f, false), 0, 0, 4096)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(s.Workspace()) })
-	for _, name := range slices.Sorted(maps.Keys(tree)) {
-		if err := os.MkdirAll(filepath.Join(s.Workspace(), filepath.Dir(name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(s.Workspace(), name), tree[name].Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Finalize(squashfs.FinalizeOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(b, make([]byte, (verity.BlockSize-len(b)%verity.BlockSize)%verity.BlockSize)...)
-}
-
-// recipe is what an image is made of; tests spoil it.
-type recipe struct {
-	tree    fstest.MapFS
-	cmdline string
-	initrd  string
-	files   func([]esp.File) []esp.File
-	layout  func(*disk.Layout)
-}
-
-type growing struct{ b []byte }
-
-func (g *growing) WriteAt(p []byte, off int64) (int, error) {
-	g.b = append(g.b, make([]byte, max(0, int(off)+len(p)-len(g.b)))...)
-	return copy(g.b[off:], p), nil
-}
-
 // build writes an image and returns its bytes and root hash.
-func build(t *testing.T, change func(*recipe)) ([]byte, string) {
+func build(t *testing.T, change func(*verifytest.Recipe)) ([]byte, string) {
 	t.Helper()
-	in := recipe{tree: goodTree(), cmdline: "roothash=%x ro", initrd: "\x28\xb5\x2f\xfd initrd", files: func(f []esp.File) []esp.File { return f }, layout: func(*disk.Layout) {}}
-	change(&in)
-	root := rootImage(t, in.tree)
-	var tree growing
-	hash, _, err := verity.Build(bytes.NewReader(root), int64(len(root)), &tree, [16]byte{1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	kernel := make([]byte, 0x300)
-	copy(kernel[0x202:], "HdrS")
-	var image bytes.Buffer
-	cmdline := in.cmdline
-	if strings.Contains(cmdline, "%x") {
-		cmdline = fmt.Sprintf(cmdline, hash)
-	}
-	if _, err := uki.Write(&image, uki.Parts{Stub: testPE(), OSRelease: []byte("ID=x\n"), Cmdline: cmdline, Uname: "7.2.12", Kernel: kernel, Initrd: []byte(in.initrd)}); err != nil {
-		t.Fatal(err)
-	}
-	files := in.files([]esp.File{
-		{Path: "EFI/BOOT/BOOTX64.EFI", Data: bytes.NewReader(testPE()), Size: int64(len(testPE()))},
-		{Path: "EFI/Linux/slipway.efi", Data: bytes.NewReader(image.Bytes()), Size: int64(image.Len())},
-	})
-	layout := disk.Layout{ESP: 34 * mib, Root: 2 * mib, Verity: 1 * mib, RootHash: hash, Seed: "test"}
-	in.layout(&layout)
-	plan, err := disk.NewPlan(layout)
-	if err != nil {
-		t.Fatal(err)
-	}
+	recipe := verifytest.Good()
+	change(&recipe)
 	path := filepath.Join(t.TempDir(), "disk.raw")
-	err = disk.Write(context.Background(), path, plan, map[string]disk.Source{
-		disk.ESP: func(w io.WriterAt) error {
-			return esp.Write(w, esp.Options{Size: layout.ESP, Time: time.Unix(1780000000, 0)}, files)
-		},
-		disk.RootA:   disk.Copy(bytes.NewReader(root), int64(len(root))),
-		disk.VerityA: disk.Copy(bytes.NewReader(tree.b), int64(len(tree.b))),
-	})
+	hash, err := recipe.Write(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +63,7 @@ func build(t *testing.T, change func(*recipe)) ([]byte, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, fmt.Sprintf("%x", hash)
+	return b, hash
 }
 
 func findings(t *testing.T, b []byte) string {
@@ -205,7 +80,7 @@ func findings(t *testing.T, b []byte) string {
 }
 
 func TestGoodImage(t *testing.T) {
-	b, hash := build(t, func(*recipe) {})
+	b, hash := build(t, func(*verifytest.Recipe) {})
 	report, err := Raw(bytes.NewReader(b), int64(len(b)))
 	if err != nil || len(report.Findings) > 0 {
 		t.Fatalf("%v %v", err, report.Findings)
@@ -215,22 +90,17 @@ func TestGoodImage(t *testing.T) {
 	}
 }
 
-const (
-	rootAt = 35 * mib
-	treeAt = 37 * mib
-)
-
 // TestDamage flips one byte at a time in a finished image.
 func TestDamage(t *testing.T) {
-	good, _ := build(t, func(*recipe) {})
+	good, _ := build(t, func(*verifytest.Recipe) {})
 	at := func(text string) int { return bytes.Index(good, []byte(text)) }
 	for name, c := range map[string]struct {
 		at   int
 		want string
 	}{
-		"root":        {rootAt + 4096, "root at byte 36704256: block does not match its hash"},
-		"hash tree":   {treeAt + 4096, "root at byte 36700160: block does not match its hash"},
-		"superblock":  {treeAt, "verity at byte 38797312: decoding verity superblock"},
+		"root":        {verifytest.RootAt + 4096, "root at byte 36704256: block does not match its hash"},
+		"hash tree":   {verifytest.TreeAt + 4096, "root at byte 36700160: block does not match its hash"},
+		"superblock":  {verifytest.TreeAt, "verity at byte 38797312: decoding verity superblock"},
 		"backup GPT":  {len(good) - 512, "gpt at byte 40893952: backup GPT: no header"},
 		"boot sector": {1*mib + 3, "esp at byte 1048576: reading EFI system partition: boot sector and its backup"},
 		"root hash":   {at("roothash="), "kernel command line has no root hash"},
@@ -248,22 +118,22 @@ func TestDamage(t *testing.T) {
 // TestWrongParts makes images of sound parts that do not belong together.
 func TestWrongParts(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*recipe)
+		change func(*verifytest.Recipe)
 		want   []string
 	}{
-		"another hash": {func(r *recipe) { r.cmdline = "roothash=" + strings.Repeat("ab", 32) }, []string{
+		"another hash": {func(r *verifytest.Recipe) { r.Cmdline = "roothash=" + strings.Repeat("ab", 32) }, []string{
 			`gpt at byte 36700160: partition "root-a" has UUID`, `the second half of the root hash`, "verity at byte 38801408: block does not match the hash above it"}},
-		"other UUIDs": {func(r *recipe) { r.layout = func(l *disk.Layout) { l.RootHash[0] ^= 1 } }, []string{"the first half of the root hash"}},
-		"no hash":     {func(r *recipe) { r.cmdline = "ro" }, []string{"uki at byte", "no root hash of 64"}},
-		"short hash":  {func(r *recipe) { r.cmdline = "roothash=abcd" }, []string{"no root hash of 64"}},
-		"root=":       {func(r *recipe) { r.cmdline += " root=/dev/sda" }, []string{`kernel argument "root=/dev/sda" must not be`}},
-		"ignition":    {func(r *recipe) { r.cmdline += " ignition.firstboot" }, []string{`"ignition.firstboot" must not be`}},
-		"initrd":      {func(r *recipe) { r.initrd = "text" }, []string{"section .initrd does not hold"}},
-		"no UKI":      {func(r *recipe) { r.files = func(f []esp.File) []esp.File { return f[:1] } }, []string{"esp at byte 1048576: 0 unified kernel images in EFI/Linux/, want 1"}},
-		"no loader":   {func(r *recipe) { r.files = func(f []esp.File) []esp.File { return f[1:] } }, []string{"there is no EFI/BOOT/BOOTX64.EFI"}},
-		"bad content": {func(r *recipe) { r.tree["etc/shadow"].Data = []byte("root::1:\n") }, []string{`root at byte 36700160: /etc/shadow: account "root" is not locked`}},
-		"plain binary": {func(r *recipe) {
-			r.files = func(f []esp.File) []esp.File { f[1].Data = strings.NewReader("x"); f[1].Size = 1; return f }
+		"other UUIDs": {func(r *verifytest.Recipe) { r.Layout = func(l *disk.Layout) { l.RootHash[0] ^= 1 } }, []string{"the first half of the root hash"}},
+		"no hash":     {func(r *verifytest.Recipe) { r.Cmdline = "ro" }, []string{"uki at byte", "no root hash of 64"}},
+		"short hash":  {func(r *verifytest.Recipe) { r.Cmdline = "roothash=abcd" }, []string{"no root hash of 64"}},
+		"root=":       {func(r *verifytest.Recipe) { r.Cmdline += " root=/dev/sda" }, []string{`kernel argument "root=/dev/sda" must not be`}},
+		"ignition":    {func(r *verifytest.Recipe) { r.Cmdline += " ignition.firstboot" }, []string{`"ignition.firstboot" must not be`}},
+		"initrd":      {func(r *verifytest.Recipe) { r.Initrd = "text" }, []string{"section .initrd does not hold"}},
+		"no UKI":      {func(r *verifytest.Recipe) { r.Files = func(f []esp.File) []esp.File { return f[:1] } }, []string{"esp at byte 1048576: 0 unified kernel images in EFI/Linux/, want 1"}},
+		"no loader":   {func(r *verifytest.Recipe) { r.Files = func(f []esp.File) []esp.File { return f[1:] } }, []string{"there is no EFI/BOOT/BOOTX64.EFI"}},
+		"bad content": {func(r *verifytest.Recipe) { r.Tree["etc/shadow"].Data = []byte("root::1:\n") }, []string{`root at byte 36700160: /etc/shadow: account "root" is not locked`}},
+		"plain binary": {func(r *verifytest.Recipe) {
+			r.Files = func(f []esp.File) []esp.File { f[1].Data = strings.NewReader("x"); f[1].Size = 1; return f }
 		}, []string{"uki at byte", "EFI/Linux/slipway.efi: reading unified"}},
 	} {
 		b, _ := build(t, c.change)
@@ -277,12 +147,12 @@ func TestWrongParts(t *testing.T) {
 }
 
 func TestWipedRootIsShort(t *testing.T) {
-	b, _ := build(t, func(r *recipe) {
+	b, _ := build(t, func(r *verifytest.Recipe) {
 		noise := make([]byte, 100*verity.BlockSize) // does not compress, so that there are many blocks
 		rand.NewChaCha8([32]byte{1}).Read(noise)
-		r.tree["usr/bin/big"] = &fstest.MapFile{Data: noise}
+		r.Tree["usr/bin/big"] = &fstest.MapFile{Data: noise}
 	})
-	for i := rootAt; i < treeAt; i++ {
+	for i := verifytest.RootAt; i < verifytest.TreeAt; i++ {
 		b[i] ^= 0x55
 	}
 	got := strings.Split(findings(t, b), "\n")

@@ -1,0 +1,99 @@
+package ignition
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/coreos/ignition/v2/config/util"
+	"github.com/coreos/ignition/v2/config/v3_6/types"
+)
+
+// GuestinfoLimit is the most that a guest can be handed in one value of VMware's guestinfo: it takes 64 KiB, and the
+// transport's own words are counted with them.
+const GuestinfoLimit = 60 << 10
+
+// The keys that Ignition reads in a VMware guest, and how the first one is encoded. They are always set together: an
+// encoding that was left from before would spoil new data.
+const (
+	GuestinfoData     = "guestinfo.ignition.config.data"
+	GuestinfoEncoding = "guestinfo.ignition.config.data.encoding"
+	encodingGzip      = "gzip+base64"
+)
+
+// Guestinfo is the pair of values that hands a config to a VMware guest.
+type Guestinfo struct {
+	Data     string `json:"guestinfo.ignition.config.data"`
+	Encoding string `json:"guestinfo.ignition.config.data.encoding"`
+}
+
+// NewGuestinfo packs a node's config. One above GuestinfoLimit is refused with its size.
+func NewGuestinfo(node string, ign []byte) (Guestinfo, error) {
+	data := Encode(ign)
+	if len(data) > GuestinfoLimit {
+		return Guestinfo{}, inputError{fmt.Errorf("packing the config of %q: %w: %d bytes as gzip+base64, guestinfo takes %d\n"+
+			"shorten the Butane snippets, or serve the config to the node and say where with --config-url", node, errTooLarge, len(data), GuestinfoLimit)}
+	}
+	return Guestinfo{Data: string(data), Encoding: encodingGzip}, nil
+}
+
+// maxDecoded bounds what a guestinfo value may unfold to.
+const maxDecoded = 64 << 20
+
+// Decode is the config in the pair, as Ignition would read it.
+func (g Guestinfo) Decode() ([]byte, error) {
+	if g.Encoding != encodingGzip {
+		return nil, fmt.Errorf("unpacking guestinfo: encoding %q is not %q", g.Encoding, encodingGzip)
+	}
+	packed, err := base64.StdEncoding.DecodeString(g.Data)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking guestinfo: %w", err)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("unpacking guestinfo: %w", err)
+	}
+	ign, err := io.ReadAll(io.LimitReader(r, maxDecoded+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("unpacking guestinfo: %w", err)
+	case len(ign) > maxDecoded:
+		return nil, fmt.Errorf("unpacking guestinfo: more than %d bytes", maxDecoded)
+	}
+	return ign, nil
+}
+
+// Pointer is a config that only says where the node's own is served, BASE/<node>.ign, and what its SHA-256 is, so that
+// nobody on the way can exchange it.
+func Pointer(base, node string, ign []byte) ([]byte, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, inputError{errors.New("pointing to the config: the URL must be like https://configs.example.org/demo, without user, query and fragment")}
+	}
+	u = u.JoinPath(node + ".ign")
+	cfg := types.Config{Ignition: types.Ignition{
+		Version: types.MaxVersion.String(),
+		Config: types.IgnitionConfig{Replace: types.Resource{
+			Source:       util.StrToPtr(u.String()),
+			Verification: types.Verification{Hash: util.StrToPtr(fmt.Sprintf("sha256-%x", sha256.Sum256(ign)))},
+		}},
+	}}
+	out, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("pointing to the config of %q: encoding Ignition: %w", node, err)
+	}
+	if err := check(out); err != nil {
+		return nil, fmt.Errorf("pointing to the config of %q: %w", node, err)
+	}
+	return append(out, '\n'), nil
+}
+
+// IsPlain says whether a base URL of Pointer would carry the nodes' keys over the network for all to read.
+func IsPlain(base string) bool { return strings.HasPrefix(strings.ToLower(base), "http:") }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"slipway/cluster/ignition"
+)
+
+// guestinfo packs a node's config for VMware, or a pointer to where it is served.
+func guestinfo(node string, ign []byte, base string) (ignition.Guestinfo, error) {
+	if base == "" {
+		return ignition.NewGuestinfo(node, ign)
+	}
+	pointer, err := ignition.Pointer(base, node, ign)
+	if err != nil {
+		return ignition.Guestinfo{}, err
+	}
+	return ignition.NewGuestinfo(node, pointer)
+}
+
+// guestinfoLines is a line of JSON a node: its name and the two values.
+func guestinfoLines(s streams, files []outFile, base string) ([]byte, error) {
+	warnPlain(s, base)
+	var out bytes.Buffer
+	for _, f := range files {
+		pair, err := guestinfo(f.node(), f.data, base)
+		if err != nil {
+			return nil, err
+		}
+		line := struct {
+			Node string `json:"node"`
+			ignition.Guestinfo
+		}{f.node(), pair}
+		if err := json.NewEncoder(&out).Encode(line); err != nil {
+			return nil, fmt.Errorf("encoding guestinfo: %w", err)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// node is whose config the file is.
+func (f outFile) node() string { return strings.TrimSuffix(f.name, ".ign") }
+
+// warnPlain speaks up when keys would travel in the clear.
+func warnPlain(s streams, base string) {
+	if ignition.IsPlain(base) {
+		fmt.Fprint(s.err, "slipway: warning: the configs hold private keys, and --config-url is not encrypted: anybody on the way can read them\n")
+	}
+}

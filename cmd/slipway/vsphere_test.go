@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vmware/govmomi/simulator"
+	_ "github.com/vmware/govmomi/vapi/simulator"
+
+	"slipway/cluster"
+	"slipway/firstboot/peer"
+	"slipway/firstboot/status"
+	"slipway/internal/grain"
+	"slipway/ova"
+	"slipway/ova/vmdk"
+)
+
+const vcenterPassword = "correct-horse-battery"
+
+// vcenter is a simulated vCenter: one datacenter, one cluster, one datastore, no machines.
+type vcenter struct {
+	model *simulator.Model
+	url   *url.URL
+	cert  []byte
+}
+
+func newVCenter() (*vcenter, func(), error) {
+	m := simulator.VPX()
+	m.Machine, m.Datastore, m.Host = 0, 1, 0
+	if err := m.Create(); err != nil {
+		return nil, nil, err
+	}
+	m.Service.RegisterEndpoints, m.Service.TLS = true, new(tls.Config)
+	m.Service.Listen = &url.URL{User: url.UserPassword("operator", vcenterPassword)}
+	server := m.Service.NewServer()
+	u := *server.URL
+	u.User = nil
+	return &vcenter{m, &u, server.Certificate().Raw}, func() { server.Close(); m.Remove() }, nil
+}
+
+func (v *vcenter) env() map[string]string {
+	return map[string]string{
+		"GOVC_URL": v.url.String(), "GOVC_USERNAME": "operator", "GOVC_PASSWORD": vcenterPassword, "GOVC_INSECURE": "", "GOVC_TLS_CA_CERTS": "",
+		"THUMBPRINT": fmt.Sprintf("%X", sha256.Sum256(v.cert)),
+	}
+}
+
+// startVCenter is the script command vcsim: it sets GOVC_* and THUMBPRINT, and writes the certificate to vcenter.pem.
+func startVCenter(ts *testscript.TestScript, _ bool, _ []string) {
+	v, stop, err := newVCenter()
+	ts.Check(err)
+	ts.Defer(stop)
+	for key, value := range v.env() {
+		ts.Setenv(key, value)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("vcenter.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.cert}), 0o644))
+}
+
+// makeOVA is the script command ova FILE TEXT: a package with a disk of 8 GiB that begins with the text.
+func makeOVA(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: ova FILE TEXT")
+	}
+	ts.Check(writeOVA(ts.MkAbs(args[0]), args[1]))
+}
+
+func writeOVA(name, text string) error {
+	disk := name + ".vmdk"
+	defer os.Remove(disk)
+	out, err := os.Create(disk)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	info, err := vmdk.Write(context.Background(), out, grain.ReaderAt(strings.NewReader(text), int64(len(text))), vmdk.Options{})
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(disk)
+	if err != nil {
+		return err
+	}
+	var pack bytes.Buffer
+	err = ova.Write(context.Background(), &pack, ova.Package{
+		Name: "demo", Product: ova.Product{Name: "Slipway", Vendor: "Slipway", Version: "1"}, Time: time.Unix(0, 0),
+		Hardware: ova.Hardware{CPUs: 2, MemoryMiB: 4096, Networks: []string{"nodes"}},
+		Disks: []ova.Disk{{File: "demo.vmdk", Capacity: info.Capacity, Size: info.Size, SHA256: sha256.Sum256(data),
+			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}},
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, pack.Bytes(), 0o644)
+}
+
+const vsphereSpec = statusSpec + `vsphere:
+  network: VM Network
+  machines:
+    all: {cpus: 4, disk: 20GiB}
+`
+
+// TestVSphere is the life of a cluster on a vCenter, with nodes that really answer at their peer API.
+func TestVSphere(t *testing.T) {
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	env := v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	spec, addresses := vsphereNodes(t)
+	pack := filepath.Join(t.TempDir(), "demo.ova")
+	if err := writeOVA(pack, "disk of the test"); err != nil {
+		t.Fatal(err)
+	}
+	pin := "--thumbprint=" + env["THUMBPRINT"]
+	for _, step := range []struct {
+		args []string
+		want []string // lines that must be there
+	}{
+		{[]string{"import", pack}, []string{"demo: template of image sha256:"}},
+		{[]string{"import", pack}, []string{"demo: the template is of this image already, nothing was changed\n"}},
+		{append([]string{"deploy"}, addresses...), []string{
+			"demo-n1: cloned: 4 CPUs, 4096 MiB, disk of 20480 MiB, on VM Network\n", "demo-n1: switched on\n", "n1: etcd waiting", "demo-n1: reported in\n",
+			"demo-n1: its config is removed from vCenter\n", "demo-n2: its config is removed from vCenter\n",
+		}},
+		{append([]string{"deploy"}, addresses...), []string{"demo-n1: nothing to do\ndemo-n2: nothing to do\nnothing was changed\n"}},
+		{[]string{"status"}, []string{"NODE  VM       POWER  MARKED  GUESTINFO  DIFFERS\nn1    demo-n1  on     yes     scrubbed   -\nn2    demo-n2  on     yes     scrubbed   -\n"}},
+		{[]string{"status", "--json"}, []string{`[{"node":"n1","vm":"demo-n1","power":"on","ours":true,"tagged":true,"guestinfo":"scrubbed"}`}},
+		{[]string{"destroy", "--yes", "n2"}, []string{"demo-n2: switched off\ndemo-n2: deleted\n"}},
+		{[]string{"status"}, []string{"n2    demo-n2  absent  -       absent     -\n"}},
+		{[]string{"destroy", "--yes"}, []string{"demo-n1: switched off\ndemo-n1: deleted\n"}},
+		{[]string{"destroy", "--yes"}, []string{"there is nothing of this cluster, nothing was changed\n"}},
+	} {
+		code, out := slipway(t, append([]string{"vsphere", step.args[0], "-f", spec, pin}, step.args[1:]...)...)
+		for _, want := range step.want {
+			if code != exitOK || !strings.Contains(out, want) {
+				t.Fatalf("%v: exit %d:\n%swant in it:\n%s", step.args, code, out, want)
+			}
+		}
+		if strings.Contains(out, vcenterPassword) {
+			t.Errorf("%v printed the password:\n%s", step.args, out)
+		}
+	}
+}
+
+// vsphereNodes writes a spec with its secrets, and answers as its nodes.
+func vsphereNodes(t *testing.T) (spec string, addresses []string) {
+	t.Helper()
+	spec = filepath.Join(t.TempDir(), "cluster.yaml")
+	if err := os.WriteFile(spec, []byte(vsphereSpec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := slipway(t, "pki", "init", "-f", spec); code != exitOK {
+		t.Fatal(out)
+	}
+	if code, out := slipway(t, "ignition", "-f", spec, "-o", t.TempDir()); code != exitOK {
+		t.Fatal(out)
+	}
+	loaded, err := cluster.Load(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, dir, err := (&clusterOptions{spec: spec}).openPKI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	all, set, err := contracts(loaded.Spec, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		server, err := peer.NewServer(serverOptions(t, set, c, &statusNode{doc: status.Document{Node: c.Node, Step: "etcd", State: status.Waiting}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go server.ServeTLS(listener, "", "")
+		t.Cleanup(func() { server.Close() })
+		addresses = append(addresses, "--address", c.Node+"="+listener.Addr().String())
+	}
+	return spec, addresses
+}
+
+// TestVSphereInterrupted: Ctrl-C in the middle of the upload exits with 130 and leaves neither item nor library.
+func TestVSphereInterrupted(t *testing.T) {
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	env := v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	const dataPath = "/rest/com/vmware/cis/data/"
+	request, err := http.NewRequest(http.MethodPut, dataPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _ := v.model.Service.ServeMux.Handler(request)
+	v.model.Service.ServeMux.HandleFunc(dataPath, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".vmdk") {
+			interrupt()
+		}
+		next.ServeHTTP(w, r)
+	})
+	dir := t.TempDir()
+	spec, pack := filepath.Join(dir, "cluster.yaml"), filepath.Join(dir, "demo.ova")
+	if err := errors.Join(os.WriteFile(spec, []byte(vsphereSpec), 0o644), writeOVA(pack, "disk of the test")); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"vsphere", "import", pack, "-f", spec, "--thumbprint", env["THUMBPRINT"]}
+	var out bytes.Buffer
+	if code := run(ctx, args, strings.NewReader(""), &out, &out); code != exitCanceled || !strings.HasSuffix(out.String(), "slipway: interrupted\n") {
+		t.Errorf("exit %d: %s", code, out.String())
+	}
+	code, text := slipway(t, append(args, "--dry-run")...)
+	if code != exitOK || !strings.HasPrefix(text, "make library   slipway\nupload         slipway/demo") {
+		t.Errorf("left something behind: exit %d, the next plan is\n%s", code, text)
+	}
+}

@@ -1,0 +1,232 @@
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"slipway/ova"
+)
+
+// Hooks are how a deployment talks to others.
+type Hooks struct {
+	Wait func(ctx context.Context, node string) error // until the node reports in; may be nil for a plan WithoutWaiting
+	Did  func(Action)                                 // after each action; may be nil
+}
+
+// deployment carries out a plan.
+type deployment struct {
+	*Client
+	want Cluster
+	have World
+	refs map[string]types.ManagedObjectReference // of machines, by name
+	undo []func(context.Context) error           // takes back what this run made, until the first machine is switched on
+	Hooks
+}
+
+// Deploy carries out p, which NewPlan made of want and have. If it fails before a machine was switched on, everything
+// that it made is taken back. After that the next run goes on from there. A node that does not report in stops nobody
+// else.
+func (c *Client) Deploy(ctx context.Context, want Cluster, have World, p Plan, h Hooks) error {
+	d := &deployment{Client: c, want: want, have: have, refs: map[string]types.ManagedObjectReference{}, Hooks: h}
+	for name, m := range have.Machines {
+		d.refs[name] = m.ref
+	}
+	silent, errs := map[int]bool{}, []error(nil)
+	for _, a := range p {
+		if a.Do == Scrub && silent[a.node] {
+			continue
+		}
+		if err := d.do(ctx, a); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: %w", doing[a.Do], a.On, err))
+			if a.Do == Wait && ctx.Err() == nil {
+				silent[a.node] = true
+				continue
+			}
+			errs = append(errs, d.takeAllBack(ctx))
+			break
+		}
+		if h.Did != nil {
+			h.Did(a)
+		}
+	}
+	return interrupted(ctx, errors.Join(errs...))
+}
+
+// takeAllBack removes what this run made, the last first.
+func (d *deployment) takeAllBack(ctx context.Context) error {
+	after, cancel := afterwards(ctx)
+	defer cancel()
+	var errs []error
+	for _, undo := range slices.Backward(d.undo) {
+		errs = append(errs, undo(after))
+	}
+	if len(d.undo) > 0 {
+		errs = append(errs, d.dropTag(after, d.want.ID))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return leftover{fmt.Errorf("taking back what was made: %w", err)}
+	}
+	return nil
+}
+
+// doing names actions in errors.
+var doing = map[Verb]string{
+	Clone: "cloning", Adjust: "adjusting", Tag: "tagging", Spread: "writing the rule", PowerOn: "switching on", Wait: "waiting for",
+	Scrub: "scrubbing", Unspread: "removing the rule", PowerOff: "switching off", Delete: "deleting", MakeLibrary: "making the library",
+	DropItem: "dropping the item", Upload: "uploading", DropTemplate: "dropping the template", MakeTemplate: "making the template",
+}
+
+func (d *deployment) do(ctx context.Context, a Action) error {
+	switch a.Do {
+	case Keep, Differs, Leave:
+		return nil
+	case Spread:
+		return d.spread(ctx)
+	case Clone:
+		return d.clone(ctx, a.node)
+	}
+	n, ref := d.want.Nodes[a.node], d.refs[a.On]
+	switch a.Do {
+	case Adjust:
+		return d.adjust(ctx, n, ref)
+	case Tag:
+		if len(d.undo) > 0 {
+			d.undo = append(d.undo, func(ctx context.Context) error { return d.detachTag(ctx, d.want.ID, ref) })
+		}
+		return d.attachTag(ctx, d.want.ID, ref)
+	case PowerOn:
+		return d.powerOn(ctx, n, ref)
+	case Wait:
+		if d.Wait == nil {
+			return errors.New("nobody can tell whether it has reported in")
+		}
+		return d.Wait(ctx, n.Name)
+	case Scrub:
+		return d.scrub(ctx, n, ref)
+	}
+	return fmt.Errorf("%q is no part of a deployment", a.Do)
+}
+
+// clone makes a machine that is as wanted, or none.
+func (d *deployment) clone(ctx context.Context, node int) error {
+	n, template := d.want.Nodes[node], d.have.Machines[d.want.Template]
+	pool, datastore := d.have.site.pool.Reference(), d.have.site.datastore.Reference()
+	config := d.want.config(n, template.Extra[markImage])
+	info, err := d.run(ctx, func(ctx context.Context) (*object.Task, error) {
+		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, types.VirtualMachineCloneSpec{
+			Location: types.VirtualMachineRelocateSpec{Pool: &pool, Datastore: &datastore, Host: d.have.site.host(node)},
+			Config:   &config,
+		})
+	})
+	if info == nil || info.State != types.TaskInfoStateSuccess {
+		return err
+	}
+	ref, ok := info.Result.(types.ManagedObjectReference)
+	if !ok {
+		return errors.New("vCenter made a clone and does not say which")
+	}
+	d.refs[n.VM] = ref
+	d.undo = append(d.undo, func(ctx context.Context) error { return d.remove(ctx, ref) })
+	if err != nil {
+		return err
+	}
+	return d.adjust(ctx, n, ref)
+}
+
+// takeBack removes a machine that was just made.
+func (c *Client) takeBack(ctx context.Context, ref types.ManagedObjectReference) error {
+	after, cancel := afterwards(ctx)
+	defer cancel()
+	if err := c.remove(after, ref); err != nil {
+		return leftover{fmt.Errorf("taking it back: %w", err)}
+	}
+	return nil
+}
+
+// remove deletes a machine or a template with its disks. One that is gone already is fine.
+func (c *Client) remove(ctx context.Context, ref types.ManagedObjectReference) error {
+	_, err := c.run(ctx, object.NewVirtualMachine(c.vim, ref).Destroy)
+	var failed *TaskError
+	if errors.As(err, &failed) {
+		if gone, is := failed.Fault.(*types.ManagedObjectNotFound); is && gone.Obj == ref {
+			return nil
+		}
+	}
+	return err
+}
+
+// adjust makes an existing machine that has not started yet what is wanted, and checks by reading it that it is.
+func (d *deployment) adjust(ctx context.Context, n Node, ref types.ManagedObjectReference) error {
+	m, err := d.machine(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if len(d.want.differences(n, m, d.have)) > 0 {
+		config := d.want.config(n, m.Extra[markImage])
+		config.ExtraConfig = m.lacks(config.ExtraConfig)
+		if config.DeviceChange, err = n.devices(m, d.have.networks[n.Network]); err != nil {
+			return err
+		}
+		if err := d.reconfigure(ctx, ref, config); err != nil {
+			return err
+		}
+	}
+	return d.check(ctx, n, ref)
+}
+
+// check reads a machine and refuses one that is not as wanted.
+func (d *deployment) check(ctx context.Context, n Node, ref types.ManagedObjectReference) error {
+	m, err := d.machine(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if diff := d.want.differences(n, m, d.have); len(diff) > 0 {
+		return fmt.Errorf("vCenter did not take over what was asked for: %s", strings.Join(diff, "; "))
+	}
+	return nil
+}
+
+func (c *Client) reconfigure(ctx context.Context, ref types.ManagedObjectReference, spec types.VirtualMachineConfigSpec) error {
+	_, err := c.run(ctx, func(ctx context.Context) (*object.Task, error) {
+		return object.NewVirtualMachine(c.vim, ref).Reconfigure(ctx, spec)
+	})
+	return err
+}
+
+// powerOn switches on; a machine that has never started is checked once more, because now it counts.
+func (d *deployment) powerOn(ctx context.Context, n Node, ref types.ManagedObjectReference) error {
+	if m := d.have.Machines[n.VM]; !m.scrubbed() {
+		if err := d.check(ctx, n, ref); err != nil {
+			return err
+		}
+	}
+	info, err := d.run(ctx, object.NewVirtualMachine(d.vim, ref).PowerOn)
+	if info != nil && info.State == types.TaskInfoStateSuccess { // though the run may be interrupted
+		d.undo = nil
+	}
+	return err
+}
+
+// scrub removes the config and reads that it is gone.
+func (d *deployment) scrub(ctx context.Context, n Node, ref types.ManagedObjectReference) error {
+	err := d.reconfigure(ctx, ref, types.VirtualMachineConfigSpec{
+		ExtraConfig: options(ova.KeyData, "", ova.KeyEncoding, "", markScrubbed, n.Guestinfo.Digest),
+	})
+	if err != nil {
+		return err
+	}
+	m, err := d.machine(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if m.hasConfig() || !m.scrubbed() {
+		return errors.New("vCenter says that the config is removed, and it is still there")
+	}
+	return nil
+}

@@ -1,0 +1,425 @@
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/session"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vapi/library"
+	"github.com/vmware/govmomi/vapi/rest"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// expire ends both sessions of the lab's client, by another client.
+func (l *lab) expire() {
+	l.t.Helper()
+	other := l.connect()
+	mine, err := session.NewManager(l.bare).UserSession(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if mine != nil { // it may have ended before
+		if err := session.NewManager(other.bare).TerminateSession(l.t.Context(), []string{mine.Key}); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	id := rest.NewClient(l.bare)
+	id.SessionID(l.rest.SessionID())
+	if err := id.Logout(l.t.Context()); err != nil && !rest.IsStatusError(err, http.StatusUnauthorized) { // as above
+		l.t.Fatal(err)
+	}
+}
+
+// TestSessionExpires between any two actions of import and deploy: both log in again and go on.
+func TestSessionExpires(t *testing.T) {
+	l := newLab(t)
+	l.expire()
+	if _, err := l.imports(wantImport(image(t, testOVA(t, "disk")))); err != nil {
+		t.Fatal(err)
+	}
+	w := want()
+	h, err := l.Observe(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPlan(w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := l.count()
+	err = l.Deploy(t.Context(), w, h, p, Hooks{
+		Wait: func(context.Context, string) error { return nil }, Did: func(Action) { l.expire() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.count()-before < len(p)/2 {
+		t.Errorf("%d new sessions for %d actions", l.count()-before, len(p))
+	}
+}
+
+// TestSessionCannotBeRenewed: one try, then an error without the password.
+func TestSessionCannotBeRenewed(t *testing.T) {
+	l := newLab(t).withTemplate()
+	l.expire()
+	l.fails("RetrievePropertiesEx", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
+	l.fails("RetrieveProperties", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
+	before := l.count()
+	_, err := l.deploys(want())
+	if err == nil || !strings.Contains(err.Error(), "not authenticated") || l.count()-before != 1 {
+		t.Errorf("%d logins, %v", l.count()-before, err)
+	}
+	l.model.Service.ClearFaultRules()
+	l.Client = l.connect()
+	l.expire()
+	l.fails("Login", &types.InvalidLogin{}, "Cannot complete login due to an incorrect user name or password.", 0)
+	_, err = l.deploys(want())
+	if err == nil || !strings.Contains(err.Error(), "logging in again failed: ") || !strings.Contains(err.Error(), "incorrect user name") || strings.Contains(err.Error(), password) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNothingIsLeft: what fails before the first machine is switched on leaves vCenter as it was, and can be repeated.
+func TestNothingIsLeft(t *testing.T) {
+	for _, tc := range []struct {
+		name, method, message string
+		fault                 types.BaseMethodFault
+		skip                  int
+		want                  string
+	}{
+		{"a datastore without space", "CloneVM_Task", "Insufficient disk space on datastore 'LocalDS_0'.", &types.NoDiskSpace{}, 2,
+			"cloning demo-n3: vCenter says: Insufficient disk space on datastore 'LocalDS_0'.\nhint: the datastore is full"},
+		{"a task that fails", "ReconfigVM_Task", "A general system error occurred: vpxd is tired", &types.SystemError{}, 4,
+			"cloning demo-n5: vCenter says: A general system error occurred: vpxd is tired"},
+		{"no privilege", "CloneVM_Task", "Permission to perform this operation was denied.", &types.NoPermission{}, 0,
+			"cloning demo-n1: vCenter says: Permission to perform this operation was denied.\nhint: give the user"},
+		{"no rule", "ReconfigureComputeResource_Task", "The rule conflicts.", &types.SystemError{}, 0,
+			"writing the rule slipway-demo: vCenter says: The rule conflicts."},
+		{"no power", "PowerOnVM_Task", "No host is compatible.", &types.SystemError{}, 0,
+			"switching on demo-n1: vCenter says: No host is compatible."},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := newLab(t).withTemplate()
+			l.model.Service.AddFaultRule(&simulator.FaultInjectionRule{
+				MethodName: tc.method, ObjectType: "*", ObjectName: "*", Probability: 1, Enabled: true, SkipCount: tc.skip, MaxCount: 1,
+				FaultType: simulator.FaultTypeCustom, Fault: tc.fault, Message: tc.message,
+			})
+			_, err := l.deploys(want())
+			if err == nil || !strings.HasPrefix(err.Error(), tc.want) || strings.Contains(err.Error(), "taking") || strings.Contains(err.Error(), "secret-of") {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+			if got := l.names(); got != "demo" {
+				t.Errorf("left %s", got)
+			}
+			if tag := l.rests("/com/vmware/cis/tagging/tag"); tag != "" {
+				t.Errorf("left the tag %s", tag)
+			}
+			h, err := l.Observe(t.Context(), want())
+			if err != nil || h.Rule != nil {
+				t.Errorf("left the rule %+v, %v", h.Rule, err)
+			}
+			if _, err := l.deploys(want()); err != nil {
+				t.Errorf("once more: %v", err)
+			}
+		})
+	}
+}
+
+// TestFailureLate: once machines are on they stay, and the next run goes on.
+func TestFailureLate(t *testing.T) {
+	l := newLab(t).withTemplate()
+	w := want()
+	h, err := l.Observe(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPlan(w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := errors.New("it did not report in")
+	err = l.Deploy(t.Context(), w, h, p, Hooks{Wait: func(_ context.Context, node string) error {
+		if node == "n3" {
+			return silent
+		}
+		return nil
+	}})
+	if !errors.Is(err, silent) {
+		t.Fatalf("got %v", err)
+	}
+	for _, r := range Status(w, observed(t, l, w)) {
+		want := "scrubbed"
+		if r.Node == "n3" {
+			want = "present"
+		}
+		if r.Guestinfo != want || r.Power != "on" || !r.Ours || !r.Tagged || len(r.Differs) > 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	p, err = l.deploys(w)
+	if err != nil || strings.Contains(p.String(), string(Clone)) || strings.Contains(p.String(), string(PowerOn)) {
+		t.Errorf("%v\n%s", err, p)
+	}
+	if p, err = l.deploys(w); err != nil || p.Changes() {
+		t.Errorf("%v\n%s", err, p)
+	}
+}
+
+func observed(t *testing.T, l *lab, w Cluster) World {
+	t.Helper()
+	h, err := l.Observe(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// TestTaskFails: not the call but the task, because somebody took the name meanwhile.
+func TestTaskFails(t *testing.T) {
+	l := newLab(t).withTemplate()
+	w := want()
+	h := observed(t, l, w)
+	p, err := NewPlan(w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.stranger("demo-n4")
+	err = l.Deploy(t.Context(), w, h, p.WithoutWaiting(), Hooks{})
+	if err == nil || !strings.HasPrefix(err.Error(), "cloning demo-n4: vCenter says: ") || !strings.Contains(err.Error(), "DuplicateName") {
+		t.Errorf("got %v", err)
+	}
+	if got := l.names(); got != "demo demo-n4" {
+		t.Errorf("left %s", got)
+	}
+}
+
+// stranger makes a machine that is not ours.
+func (l *lab) stranger(name string) {
+	l.t.Helper()
+	s, err := l.locate(l.t.Context(), want().Place)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	pool := s.pool.Reference()
+	_, err = l.run(l.t.Context(), func(ctx context.Context) (*object.Task, error) {
+		return object.NewVirtualMachine(l.vim, l.vm("demo").Self).Clone(ctx, s.folder, name, types.VirtualMachineCloneSpec{
+			Location: types.VirtualMachineRelocateSpec{Pool: &pool},
+		})
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// TestNotOurs: a name that is taken stops deploy and destroy before they do anything.
+func TestNotOurs(t *testing.T) {
+	l := newLab(t).withTemplate()
+	l.stranger("demo-n2")
+	w := want()
+	_, err := l.deploys(w)
+	if err == nil || !strings.HasPrefix(err.Error(), `node "n2": there is a machine "demo-n2" already, and it was not made by slipway`) {
+		t.Errorf("deploy: %v", err)
+	}
+	if _, err := NewDestroyPlan(w, observed(t, l, w)); err == nil || !strings.Contains(err.Error(), `"demo-n2"`) {
+		t.Errorf("destroy: %v", err)
+	}
+	if got := l.names(); got != "demo demo-n2" {
+		t.Errorf("there are %s", got)
+	}
+	other := w
+	other.ID, other.Nodes = "other", w.Nodes[:1]
+	if _, err := l.deploys(other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = NewPlan(w, observed(t, l, w)); err == nil || !strings.Contains(err.Error(), `"demo-n1" already, and it is node "n1" of cluster "other"`) {
+		t.Errorf("another cluster's: %v", err)
+	}
+}
+
+// TestInterrupted while a machine is cloned: the task is called off or its machine removed.
+func TestInterrupted(t *testing.T) {
+	l := newLab(t).withTemplate()
+	w := want()
+	h := observed(t, l, w)
+	p, err := NewPlan(w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cloned := 0
+	err = l.Deploy(ctx, w, h, p, Hooks{Did: func(a Action) {
+		if a.Do == Clone {
+			if cloned++; cloned == 2 {
+				time.AfterFunc(time.Millisecond, cancel)
+			}
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if got := l.names(); got != "demo" {
+		t.Errorf("left %s", got)
+	}
+}
+
+// TestLeftover: what cannot be taken back is told, also to whom interrupted.
+func TestLeftover(t *testing.T) {
+	l := newLab(t).withTemplate()
+	w := want()
+	h := observed(t, l, w)
+	p, err := NewPlan(w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.fails("Destroy_Task", &types.SystemError{}, "it is in use", 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	err = l.Deploy(ctx, w, h, p, Hooks{Did: func(Action) { cancel() }})
+	if err == nil || errors.Is(err, context.Canceled) || err.Error() != "interrupted, and taking back what was made: vCenter says: it is in use" {
+		t.Errorf("got %v", err)
+	}
+	l.model.Service.ClearFaultRules()
+	if p, err := l.deploys(w); err != nil || !strings.HasPrefix(p.String(), "adjust         demo-n1") {
+		t.Errorf("the next run: %v\n%s", err, p)
+	}
+}
+
+// TestImportLeavesNothing: whatever fails or is interrupted, by either method.
+func TestImportLeavesNothing(t *testing.T) {
+	good := testOVA(t, "disk of the test")
+	for _, method := range []Method{ByLibrary, ByNFC} {
+		for name, tc := range map[string]struct {
+			ova    []byte
+			before func(*lab, context.CancelFunc)
+			want   string
+		}{
+			"tampered":    {tampered(t, good), nil, `is not what the manifest says`},
+			"interrupted": {good, func(l *lab, cancel context.CancelFunc) { l.steps.moving = func(int64) { cancel() } }, "context canceled"},
+			"no mark":     {good, func(l *lab, _ context.CancelFunc) { l.fails("ReconfigVM_Task", &types.SystemError{}, "no", 1) }, "vCenter says: no"},
+			"no template": {good, func(l *lab, _ context.CancelFunc) { l.fails("MarkAsTemplate", &types.SystemError{}, "not now", 1) }, "not now"},
+		} {
+			t.Run(string(method)+" "+name, func(t *testing.T) {
+				l := newLab(t)
+				w := wantImport(image(t, tc.ova))
+				w.Method = method
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				_, carryOut, err := l.Prepare(ctx, w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tc.before != nil {
+					tc.before(l, cancel)
+				}
+				if err = carryOut(ctx); err == nil || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("got %v, want %s", err, tc.want)
+				}
+				if got := l.names(); got != "" {
+					t.Errorf("left the machines %s", got)
+				}
+				ended := "HttpNfcLeaseAbort"
+				if strings.HasPrefix(name, "no ") {
+					ended = "HttpNfcLeaseComplete"
+				}
+				if method == ByNFC && !slices.Contains(l.calls, ended) {
+					t.Errorf("the lease was not ended by %s: %q", ended, l.calls)
+				}
+				if got := l.rests("/com/vmware/content/library/item/update-session"); got != "" {
+					t.Errorf("left the sessions %s", got)
+				}
+				if shelf, err := l.readShelf(t.Context(), w.Library, w.Name); err != nil || shelf.ItemID != "" && !strings.HasPrefix(name, "no ") {
+					t.Errorf("left the item %+v, %v", shelf, err)
+				}
+				l.steps.moving = nil
+				w.Image = image(t, good)
+				if _, err := l.imports(w); err != nil {
+					t.Errorf("once more: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestReadBack: what vCenter says it did and did not do is noticed.
+func TestReadBack(t *testing.T) {
+	l := newLab(t).withTemplate()
+	w := want()
+	w.Nodes = w.Nodes[:1]
+	l.meet = func(req soap.HasFault) {
+		if r, ok := req.(*methods.ReconfigVM_TaskBody); ok {
+			r.Req.Spec.Firmware, r.Req.Spec.BootOptions = "", nil
+		}
+	}
+	_, err := l.deploys(w)
+	if err == nil || err.Error() != "cloning demo-n1: vCenter did not take over what was asked for: the firmware bios instead of efi; Secure Boot false instead of true" {
+		t.Errorf("firmware: %v", err)
+	}
+	if got := l.names(); got != "demo" {
+		t.Errorf("left %s", got)
+	}
+	l.meet = func(req soap.HasFault) {
+		if r, ok := req.(*methods.ReconfigVM_TaskBody); ok && len(r.Req.Spec.ExtraConfig) == 3 {
+			r.Req.Spec.ExtraConfig = r.Req.Spec.ExtraConfig[2:] // no removal, only our mark
+		}
+	}
+	_, err = l.deploys(w)
+	if err == nil || err.Error() != "scrubbing demo-n1: vCenter says that the config is removed, and it is still there" {
+		t.Errorf("scrubbing: %v", err)
+	}
+	l.meet = nil
+	p, err := l.deploys(w)
+	if err != nil || p.String() != "scrub          demo-n1           guestinfo was set again\n" {
+		t.Errorf("the next run: %v\n%s", err, p)
+	}
+}
+
+// TestKilledImport: what a killed run left is dropped; what others made is not.
+func TestKilledImport(t *testing.T) {
+	l := newLab(t)
+	w := wantImport(image(t, testOVA(t, "disk of the test")))
+	if _, err := l.imports(w); err != nil {
+		t.Fatal(err)
+	}
+	shelf, err := l.readShelf(t.Context(), w.Library, w.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := func(text string) {
+		t.Helper()
+		if err := library.NewManager(l.rest).UpdateLibraryItem(t.Context(), &library.Item{ID: shelf.ItemID, Description: &text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note(halfNote(w.Image.Digest))
+	p, err := l.imports(w)
+	if err != nil || !strings.HasPrefix(p.String(), "drop item      slipway/demo\nupload         slipway/demo      2 files, ") {
+		t.Errorf("half: %v\n%s", err, p)
+	}
+	next := w
+	next.Image = image(t, testOVA(t, "another disk"))
+	if _, err := l.imports(next); err == nil || !strings.Contains(err.Error(), "is of another image\nhint: --replace") {
+		t.Errorf("another image: %v", err)
+	}
+	next.Replace = true
+	if p, err := l.imports(next); err != nil {
+		t.Errorf("replacing: %v\n%s", err, p)
+	}
+	if got := newMachine(l.vm("demo").VirtualMachine); got.Extra[markImage] != next.Image.Digest || !got.Template {
+		t.Errorf("the template is of %s", got.Extra[markImage])
+	}
+	if shelf, err = l.readShelf(t.Context(), w.Library, w.Name); err != nil {
+		t.Fatal(err)
+	}
+	note("my own")
+	if _, err := l.imports(next); err == nil || !strings.Contains(err.Error(), `the name "demo" is taken: the item that has it was not made by slipway`) {
+		t.Errorf("not ours: %v", err)
+	}
+}

@@ -1,0 +1,156 @@
+package vsphere
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vmware/govmomi/fault"
+	"github.com/vmware/govmomi/property"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"slipway/ova"
+)
+
+// Marks in a machine's extra configuration. They are set in the call that makes the machine, so there is no moment in
+// which one of ours does not say so. Cloning a machine by hand copies them, but not its name.
+const (
+	markCluster  = "slipway.cluster"
+	markNode     = "slipway.node"
+	markMachine  = "slipway.machine"  // the name that it was given
+	markImage    = "slipway.image"    // digest of the image that it was made from
+	markConfig   = "slipway.config"   // digest of the config that it was given
+	markScrubbed = "slipway.scrubbed" // digest of the config that was taken away again
+	keyUUID      = "disk.EnableUUID"  // the guest sees disks' serial numbers
+	efi          = string(types.GuestOsDescriptorFirmwareTypeEfi)
+)
+
+// Machine is a machine or a template that was found.
+type Machine struct {
+	Name       string
+	Template   bool
+	On         bool
+	CPUs       int
+	MemoryMiB  int64
+	Disk       int64  // bytes of the first one
+	Network    string // key of the first card's port group
+	MAC        string
+	Firmware   string
+	SecureBoot bool
+	Note       string            // that people see
+	Extra      map[string]string // what is not empty of the marks, guestinfo and disk.EnableUUID
+	Tagged     bool
+	Committed  int64    // bytes that it takes on datastores
+	Attached   []string // files of the disks behind the first one
+
+	ref   types.ManagedObjectReference
+	disk  *types.VirtualDisk
+	card  types.BaseVirtualEthernetCard
+	whole bool // all of it could be read
+}
+
+// isOurs says whether the machine was made for this node.
+func (m Machine) isOurs(cluster, node string) bool {
+	return m.Extra[markCluster] == cluster && m.Extra[markNode] == node
+}
+
+// hasConfig says whether guestinfo holds anything that Ignition reads.
+func (m Machine) hasConfig() bool {
+	return m.Extra[ova.KeyData] != "" || m.Extra[ova.KeyEncoding] != ""
+}
+
+func (m Machine) scrubbed() bool { return m.Extra[markScrubbed] != "" }
+
+var machineProperties = []string{"name", "config", "runtime.powerState", "summary.storage"}
+
+// machines reads machines by the property collector. Those that vanish meanwhile are left out: vCenter refuses the whole
+// call for one of them.
+func (c *Client) machines(ctx context.Context, refs []types.ManagedObjectReference) ([]Machine, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	var all []mo.VirtualMachine
+	if err := property.DefaultCollector(c.vim).Retrieve(ctx, refs, machineProperties, &all); err != nil {
+		var gone *types.ManagedObjectNotFound
+		if _, is := fault.As(err, &gone); is && slices.Contains(refs, gone.Obj) {
+			return c.machines(ctx, slices.DeleteFunc(slices.Clone(refs), func(r types.ManagedObjectReference) bool { return r == gone.Obj }))
+		}
+		return nil, fmt.Errorf("reading machines: %w", err)
+	}
+	machines := make([]Machine, len(all))
+	for i, vm := range all {
+		machines[i] = newMachine(vm)
+	}
+	return machines, nil
+}
+
+func (c *Client) machine(ctx context.Context, ref types.ManagedObjectReference) (Machine, error) {
+	all, err := c.machines(ctx, []types.ManagedObjectReference{ref})
+	if err != nil {
+		return Machine{}, err
+	}
+	if len(all) != 1 || !all[0].whole {
+		return Machine{}, fmt.Errorf("reading machine %s: it has no configuration", ref.Value)
+	}
+	return all[0], nil
+}
+
+func newMachine(vm mo.VirtualMachine) Machine {
+	m := Machine{Name: vm.Name, ref: vm.Self, On: vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff, Extra: map[string]string{}}
+	if s := vm.Summary.Storage; s != nil {
+		m.Committed = s.Committed
+	}
+	cfg := vm.Config
+	if cfg == nil {
+		return m
+	}
+	m.whole = true
+	m.Template, m.Firmware, m.Note = cfg.Template, cfg.Firmware, cfg.Annotation
+	m.CPUs, m.MemoryMiB = int(cfg.Hardware.NumCPU), int64(cfg.Hardware.MemoryMB)
+	m.SecureBoot = cfg.BootOptions != nil && isTrue(cfg.BootOptions.EfiSecureBootEnabled)
+	for _, option := range cfg.ExtraConfig {
+		m.keep(option.GetOptionValue())
+	}
+	for _, device := range cfg.Hardware.Device {
+		m.look(device)
+	}
+	return m
+}
+
+// keep remembers an option if it is one of those that we set.
+func (m *Machine) keep(o *types.OptionValue) {
+	text, _ := o.Value.(string)
+	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
+		if text != "" && strings.EqualFold(o.Key, key) { // a host does not tell them apart by case
+			m.Extra[key] = text
+		}
+	}
+}
+
+// look remembers the first disk and the first card, and that there are other disks.
+func (m *Machine) look(device types.BaseVirtualDevice) {
+	switch d := device.(type) {
+	case *types.VirtualDisk:
+		if m.disk != nil {
+			m.Attached = append(m.Attached, fileOf(d))
+			break
+		}
+		m.disk, m.Disk = d, max(d.CapacityInBytes, d.CapacityInKB<<10)
+	case types.BaseVirtualEthernetCard:
+		if m.card == nil {
+			card := d.GetVirtualEthernetCard()
+			m.card, m.Network, m.MAC = d, backingKey(card.Backing), strings.ToLower(card.MacAddress)
+		}
+	}
+}
+
+func fileOf(d *types.VirtualDisk) string {
+	if b, ok := d.Backing.(types.BaseVirtualDeviceFileBackingInfo); ok {
+		return b.GetVirtualDeviceFileBackingInfo().FileName
+	}
+	return "of no file"
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

@@ -1,0 +1,48 @@
+package vsphere
+
+import (
+	"context"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// spread writes the anti-affinity rule. It is a preference: on fewer hosts than machines they run all the same.
+func (d *deployment) spread(ctx context.Context) error {
+	rule := &types.ClusterAntiAffinityRuleSpec{ClusterRuleInfo: types.ClusterRuleInfo{
+		Name: ruleName(d.want.ID), Enabled: types.NewBool(true), UserCreated: types.NewBool(true), Mandatory: types.NewBool(false),
+	}}
+	for _, n := range d.want.Nodes {
+		if n.Spread {
+			rule.Vm = append(rule.Vm, d.refs[n.VM])
+		}
+	}
+	change := types.ClusterRuleSpec{ArrayUpdateSpec: types.ArrayUpdateSpec{Operation: types.ArrayUpdateOperationAdd}, Info: rule}
+	if d.have.Rule != nil {
+		change.Operation, rule.Key = types.ArrayUpdateOperationEdit, d.have.Rule.key
+	}
+	if err := d.changeRule(ctx, d.have.site, change); err != nil || d.have.Rule != nil || len(d.undo) == 0 {
+		return err
+	}
+	d.undo = append(d.undo, func(ctx context.Context) error {
+		h := World{site: d.have.site}
+		if err := d.readRule(ctx, &h, d.want.ID); err != nil || h.Rule == nil {
+			return err
+		}
+		return d.dropRule(ctx, h.site, h.Rule)
+	})
+	return nil
+}
+
+func (c *Client) dropRule(ctx context.Context, s *site, r *Rule) error {
+	return c.changeRule(ctx, s, types.ClusterRuleSpec{
+		ArrayUpdateSpec: types.ArrayUpdateSpec{Operation: types.ArrayUpdateOperationRemove, RemoveKey: r.key},
+	})
+}
+
+func (c *Client) changeRule(ctx context.Context, s *site, change types.ClusterRuleSpec) error {
+	_, err := c.run(ctx, func(ctx context.Context) (*object.Task, error) {
+		return s.cluster.Reconfigure(ctx, &types.ClusterConfigSpecEx{RulesSpec: []types.ClusterRuleSpec{change}}, true)
+	})
+	return err
+}
