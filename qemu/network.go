@@ -20,9 +20,13 @@ func nicArgs(lab Lab, m Machine, ports map[string]Ports, opts Options) []string 
 	if len(lab.Machines) > 1 {
 		netdev = "stream,id=lan,server=off,reconnect-ms=500,addr.type=unix,addr.path=../../" + switchDir + "/" + m.Name + ".sock"
 	}
+	card := "virtio-net-pci"
+	if opts.VMware {
+		card = "vmxnet3"
+	}
 	return []string{
 		"-netdev", netdev,
-		"-device", "virtio-net-pci,netdev=lan,addr=0x3,romfile=,mac=" + m.mac(lab.ID),
+		"-device", card + ",netdev=lan,addr=0x3,romfile=,mac=" + m.mac(lab.ID),
 	}
 }
 

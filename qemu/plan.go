@@ -9,9 +9,20 @@ import (
 
 // Artefacts are the build's results, as absolute paths.
 type Artefacts struct {
-	Image    string            // the raw image, shared by all nodes
+	Image    string            // shared by all nodes
+	Inside   Inside            // how the disk lies in the image
 	Ignition map[string]string // node -> its config
 }
+
+// Inside says how a disk lies in a file. The zero value is a raw image.
+type Inside struct {
+	Format string // raw, qcow2, vmdk
+	Part   Extent // of a disk that is a part of the file, as in an OVA; zero: the whole file
+	ESP    Extent // of the EFI system partition on the disk; needed for Options.VMware
+}
+
+// Extent is a part of something, in bytes.
+type Extent struct{ Offset, Size int64 }
 
 // Host is what the plan needs to know of this computer.
 type Host struct {
@@ -33,6 +44,7 @@ type Options struct {
 	MemoryMiB int
 	Open      bool // let guests reach this computer and the world; default: nothing leaves the machine
 	NoReboot  bool // a guest that reboots stops instead
+	VMware    bool // pvscsi and vmxnet3, as vCenter gives them, instead of virtio; see diskArgs
 }
 
 // What lies in a node's folder; QEMU runs with that folder as its working directory, so its paths stay short and
@@ -76,7 +88,7 @@ func Plan(lab Lab, art Artefacts, host Host, ports map[string]Ports, opts Option
 			Name: m.Name,
 			Dir:  nodeDir(m.Name),
 			Argv: nodeArgv(lab, m, art, host, ports, opts),
-			Disk: []string{host.Img, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", art.Image, fileDisk, strconv.FormatInt(lab.DiskSize, 10)},
+			Disk: diskCommand(lab, art, host),
 		})
 	}
 	return all, nil
@@ -100,7 +112,7 @@ func nodeArgv(lab Lab, m Machine, art Artefacts, host Host, ports map[string]Por
 	if opts.NoReboot {
 		argv = append(argv, "-no-reboot")
 	}
-	argv = append(argv, diskArgs(host)...)
+	argv = append(argv, diskArgs(art, host, opts)...)
 	argv = append(argv, nicArgs(lab, m, ports, opts)...)
 	argv = append(argv, portArgs()...)
 	return append(argv,
@@ -116,15 +128,6 @@ func accelArgs(a Accel) []string {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
 	return []string{"-accel", "tcg,thread=multi", "-cpu", "max"}
-}
-
-func diskArgs(host Host) []string {
-	return []string{
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + escape(host.Code),
-		"-drive", "if=pflash,unit=1,format=raw,file=" + fileVars,
-		"-drive", "if=none,id=disk0,format=qcow2,discard=unmap,file=" + fileDisk,
-		"-device", "virtio-blk-pci,drive=disk0,bootindex=0,addr=0x2",
-	}
 }
 
 // portArgs are the serial console (to a log and to whoever attaches), the check port and the monitor.

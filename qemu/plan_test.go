@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,8 @@ func dump(procs []Process) string {
 func TestPlan(t *testing.T) {
 	open := testOptions
 	open.Open, open.NoReboot = true, true
+	vmware := testOptions
+	vmware.VMware = true
 	for _, tc := range []struct {
 		name string
 		spec *cluster.Spec
@@ -82,6 +85,7 @@ func TestPlan(t *testing.T) {
 			s.Network.DNS = []string{"9.9.9.9", "10.77.0.99"}
 		}), testHost(KVM), open},
 		{"many", specOf(3, func(s *cluster.Spec) { s.Network.Gateway, s.Network.VIP = "", "10.77.0.1" }), testHost(TCG), testOptions},
+		{"vmware", specOf(1), testHost(TCG), vmware},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			procs, err := planOf(t, tc.spec, tc.host, tc.opts)
@@ -176,5 +180,14 @@ func TestServers(t *testing.T) {
 				t.Errorf("gateway %v, DNS %v", lab.Gateway, lab.DNS)
 			}
 		})
+	}
+}
+
+func TestDiskInside(t *testing.T) {
+	got := diskCommand(Lab{DiskSize: 1 << 30}, Artefacts{Image: "/a b/x.ova", Inside: Inside{Format: "vmdk", Part: Extent{512, 1024}}}, Host{Img: "qemu-img"})
+	want := []string{"qemu-img", "create", "-q", "-f", "qcow2", "-F", "vmdk", "-b",
+		`json:{"driver":"vmdk","read-only":true,"file":{"driver":"raw","read-only":true,"offset":512,"size":1024,"file":{"driver":"file","read-only":true,"filename":"/a b/x.ova"}}}`, "disk.qcow2", "1073741824"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }

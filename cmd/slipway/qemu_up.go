@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,9 @@ import (
 type qemuUpOptions struct {
 	*qemuOptions
 	fresh, noReboot, open bool
+	vmware                bool
 	cpus                  int
-	memory, accel         string
+	memory, accel, image  string
 	ports                 qemu.Ports
 }
 
@@ -40,6 +42,8 @@ that it has, as after a power cut; one without a disk gets a new one on top of t
 	f.StringVar(&o.memory, "memory", "3GiB", "memory of each node")
 	f.StringVar(&o.accel, "accel", string(qemu.Auto), "kvm, tcg, or auto: kvm if a probe shows that it works")
 	f.BoolVar(&o.open, "open-network", false, "let nodes reach this computer and the world")
+	f.BoolVar(&o.vmware, "vmware", false, "give nodes the disk controller and network card of VMware: pvscsi and vmxnet3")
+	f.StringVar(&o.image, "image", "", "boot this raw, qcow2, VMDK or OVA file (default: the cluster's raw image)")
 	f.BoolVar(&o.noReboot, "no-reboot", false, "a node that reboots is switched off instead")
 	f.IntVar(&o.ports.API, "api-port", 0, "port of 127.0.0.1 for the API of the first node (default: a free one)")
 	f.IntVar(&o.ports.Peer, "peer-port", 0, "port of 127.0.0.1 for the peer API of the first node (default: a free one)")
@@ -59,6 +63,12 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 		Fixed: map[string]qemu.Ports{m.Lab.Machines[0].Name: o.ports}}
 	if req.Artefacts, err = o.artefacts(m.Lab); err != nil {
 		return err
+	}
+	if o.image != "" || o.vmware {
+		image := cmp.Or(o.image, req.Artefacts.Image)
+		if req.Artefacts.Image, req.Artefacts.Inside, err = qemuImage(image); err != nil {
+			return err
+		}
 	}
 	if err := m.Check(req); err != nil {
 		return err
@@ -99,5 +109,5 @@ func (o qemuUpOptions) machine() (qemu.Options, error) {
 	default:
 		return qemu.Options{}, usageError{fmt.Errorf("reading --accel: %q is none of auto, kvm, tcg", o.accel)}
 	}
-	return qemu.Options{CPUs: o.cpus, MemoryMiB: int(memory / cluster.MiB), Open: o.open, NoReboot: o.noReboot}, nil
+	return qemu.Options{CPUs: o.cpus, MemoryMiB: int(memory / cluster.MiB), Open: o.open, NoReboot: o.noReboot, VMware: o.vmware}, nil
 }

@@ -58,6 +58,15 @@ func (s status) reached(step string) bool {
 	return false
 }
 
+func (s status) done(step string) bool {
+	for _, st := range s.Steps {
+		if st.Name == step {
+			return st.State == "done"
+		}
+	}
+	return false
+}
+
 // newNode is a machine that is off and without a disk; when the test ends, it is off again.
 func newNode(t *testing.T, l *lab, out string) *node {
 	t.Helper()
@@ -161,6 +170,17 @@ func (n *node) waitServing(t *testing.T) {
 	t.Helper()
 	peer := fmt.Sprintf("127.0.0.1:%d", n.machine(t).Ports.Peer)
 	n.lab.slipway(t, "wait", "-f", n.lab.spec, "--address", peer, "--timeout", serveLimit.String())
+}
+
+// statusAnswers asks the node over its network, as an operator does. It may still form.
+func (n *node) statusAnswers(t *testing.T) {
+	t.Helper()
+	peer := fmt.Sprintf("127.0.0.1:%d", n.machine(t).Ports.Peer)
+	var all []status
+	out := n.lab.slipway(t, "status", "-f", n.lab.spec, "--address", peer, "--json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || !all[0].done("etcd") {
+		t.Errorf("slipway status: %v\n%s", err, out)
+	}
 }
 
 // explain shows what the machine last said.
