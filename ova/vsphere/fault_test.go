@@ -3,90 +3,16 @@ package vsphere
 import (
 	"context"
 	"errors"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vmware/govmomi/object"
-	"github.com/vmware/govmomi/session"
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vapi/library"
-	"github.com/vmware/govmomi/vapi/rest"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
-
-// expire ends both sessions of the lab's client, by another client.
-func (l *lab) expire() {
-	l.t.Helper()
-	other := l.connect()
-	mine, err := session.NewManager(l.bare).UserSession(l.t.Context())
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if mine != nil { // it may have ended before
-		if err := session.NewManager(other.bare).TerminateSession(l.t.Context(), []string{mine.Key}); err != nil {
-			l.t.Fatal(err)
-		}
-	}
-	id := rest.NewClient(l.bare)
-	id.SessionID(l.rest.SessionID())
-	if err := id.Logout(l.t.Context()); err != nil && !rest.IsStatusError(err, http.StatusUnauthorized) { // as above
-		l.t.Fatal(err)
-	}
-}
-
-// TestSessionExpires between any two actions of import and deploy: both log in again and go on.
-func TestSessionExpires(t *testing.T) {
-	l := newLab(t)
-	l.expire()
-	if _, err := l.imports(wantImport(image(t, testOVA(t, "disk")))); err != nil {
-		t.Fatal(err)
-	}
-	w := want()
-	h, err := l.Observe(t.Context(), w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := NewPlan(w, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := l.count()
-	err = l.Deploy(t.Context(), w, h, p, Hooks{
-		Wait: func(context.Context, string) error { return nil }, Did: func(Action) { l.expire() },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l.count()-before < len(p)/2 {
-		t.Errorf("%d new sessions for %d actions", l.count()-before, len(p))
-	}
-}
-
-// TestSessionCannotBeRenewed: one try, then an error without the password.
-func TestSessionCannotBeRenewed(t *testing.T) {
-	l := newLab(t).withTemplate()
-	l.expire()
-	l.fails("RetrievePropertiesEx", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
-	l.fails("RetrieveProperties", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
-	before := l.count()
-	_, err := l.deploys(want())
-	if err == nil || !strings.Contains(err.Error(), "not authenticated") || l.count()-before != 1 {
-		t.Errorf("%d logins, %v", l.count()-before, err)
-	}
-	l.model.Service.ClearFaultRules()
-	l.Client = l.connect()
-	l.expire()
-	l.fails("Login", &types.InvalidLogin{}, "Cannot complete login due to an incorrect user name or password.", 0)
-	_, err = l.deploys(want())
-	if err == nil || !strings.Contains(err.Error(), "logging in again failed: ") || !strings.Contains(err.Error(), "incorrect user name") || strings.Contains(err.Error(), password) {
-		t.Errorf("got %v", err)
-	}
-}
 
 // TestNothingIsLeft: what fails before the first machine is switched on leaves vCenter as it was, and can be repeated.
 func TestNothingIsLeft(t *testing.T) {
@@ -292,62 +218,6 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
-// TestImportLeavesNothing: whatever fails or is interrupted, by either method.
-func TestImportLeavesNothing(t *testing.T) {
-	good := testOVA(t, "disk of the test")
-	for _, method := range []Method{ByLibrary, ByNFC} {
-		for name, tc := range map[string]struct {
-			ova    []byte
-			before func(*lab, context.CancelFunc)
-			want   string
-		}{
-			"tampered":    {tampered(t, good), nil, `is not what the manifest says`},
-			"interrupted": {good, func(l *lab, cancel context.CancelFunc) { l.steps.moving = func(int64) { cancel() } }, "context canceled"},
-			"no mark":     {good, func(l *lab, _ context.CancelFunc) { l.fails("ReconfigVM_Task", &types.SystemError{}, "no", 1) }, "vCenter says: no"},
-			"no template": {good, func(l *lab, _ context.CancelFunc) { l.fails("MarkAsTemplate", &types.SystemError{}, "not now", 1) }, "not now"},
-		} {
-			t.Run(string(method)+" "+name, func(t *testing.T) {
-				l := newLab(t)
-				w := wantImport(image(t, tc.ova))
-				w.Method = method
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				_, carryOut, err := l.Prepare(ctx, w)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tc.before != nil {
-					tc.before(l, cancel)
-				}
-				if err = carryOut(ctx); err == nil || !strings.Contains(err.Error(), tc.want) {
-					t.Errorf("got %v, want %s", err, tc.want)
-				}
-				if got := l.names(); got != "" {
-					t.Errorf("left the machines %s", got)
-				}
-				ended := "HttpNfcLeaseAbort"
-				if strings.HasPrefix(name, "no ") {
-					ended = "HttpNfcLeaseComplete"
-				}
-				if method == ByNFC && !slices.Contains(l.calls, ended) {
-					t.Errorf("the lease was not ended by %s: %q", ended, l.calls)
-				}
-				if got := l.rests("/com/vmware/content/library/item/update-session"); got != "" {
-					t.Errorf("left the sessions %s", got)
-				}
-				if shelf, err := l.readShelf(t.Context(), w.Library, w.Name); err != nil || shelf.ItemID != "" && !strings.HasPrefix(name, "no ") {
-					t.Errorf("left the item %+v, %v", shelf, err)
-				}
-				l.steps.moving = nil
-				w.Image = image(t, good)
-				if _, err := l.imports(w); err != nil {
-					t.Errorf("once more: %v", err)
-				}
-			})
-		}
-	}
-}
-
 // TestReadBack: what vCenter says it did and did not do is noticed.
 func TestReadBack(t *testing.T) {
 	l := newLab(t).withTemplate()
@@ -378,48 +248,5 @@ func TestReadBack(t *testing.T) {
 	p, err := l.deploys(w)
 	if err != nil || p.String() != "scrub          demo-n1           guestinfo was set again\n" {
 		t.Errorf("the next run: %v\n%s", err, p)
-	}
-}
-
-// TestKilledImport: what a killed run left is dropped; what others made is not.
-func TestKilledImport(t *testing.T) {
-	l := newLab(t)
-	w := wantImport(image(t, testOVA(t, "disk of the test")))
-	if _, err := l.imports(w); err != nil {
-		t.Fatal(err)
-	}
-	shelf, err := l.readShelf(t.Context(), w.Library, w.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	note := func(text string) {
-		t.Helper()
-		if err := library.NewManager(l.rest).UpdateLibraryItem(t.Context(), &library.Item{ID: shelf.ItemID, Description: &text}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	note(halfNote(w.Image.Digest))
-	p, err := l.imports(w)
-	if err != nil || !strings.HasPrefix(p.String(), "drop item      slipway/demo\nupload         slipway/demo      2 files, ") {
-		t.Errorf("half: %v\n%s", err, p)
-	}
-	next := w
-	next.Image = image(t, testOVA(t, "another disk"))
-	if _, err := l.imports(next); err == nil || !strings.Contains(err.Error(), "is of another image\nhint: --replace") {
-		t.Errorf("another image: %v", err)
-	}
-	next.Replace = true
-	if p, err := l.imports(next); err != nil {
-		t.Errorf("replacing: %v\n%s", err, p)
-	}
-	if got := newMachine(l.vm("demo").VirtualMachine); got.Extra[markImage] != next.Image.Digest || !got.Template {
-		t.Errorf("the template is of %s", got.Extra[markImage])
-	}
-	if shelf, err = l.readShelf(t.Context(), w.Library, w.Name); err != nil {
-		t.Fatal(err)
-	}
-	note("my own")
-	if _, err := l.imports(next); err == nil || !strings.Contains(err.Error(), `the name "demo" is taken: the item that has it was not made by slipway`) {
-		t.Errorf("not ours: %v", err)
 	}
 }
