@@ -33,7 +33,7 @@ func (b *builder) writeDisk(ctx context.Context) (Artefact, error) {
 	if err != nil {
 		return Artefact{}, inputError{err}
 	}
-	key := stage.Key("disk", 1, cmdline, b.root.key, filepath.Dir(b.initrd), b.treeKey, b.plan.Layout, b.plan.Name, b.lock.Epoch)
+	key := stage.Key("disk", 2, cmdline, b.root.key, filepath.Dir(b.initrd), b.treeKey, b.plan.Layout, b.plan.Name, b.lock.Epoch)
 	if a, ok := unchanged(record, path, key); ok {
 		b.rec.end("disk", path, true)
 		return a, nil
@@ -98,7 +98,7 @@ func (b *builder) assemble(ctx context.Context, path, cmdline string) error {
 	})
 }
 
-// bootFiles are the ESP's: systemd-boot, its configuration and the UKI, named so that systemd-boot can count boots.
+// bootFiles are the ESP's: systemd-boot, its configuration, their digests and the UKI, named so that systemd-boot can count boots.
 func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
 	stubs := filepath.Join(b.tree, "usr/lib/systemd/boot/efi")
 	parts := uki.Parts{Cmdline: cmdline, Uname: b.kernel}
@@ -125,11 +125,13 @@ func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
 	if _, err := uki.Write(&image, parts); err != nil {
 		return nil, err
 	}
-	return []esp.File{
+	files := []esp.File{
 		{Path: "EFI/BOOT/BOOTX64.EFI", Data: memory(loader), Size: int64(len(loader))},
 		{Path: "EFI/Linux/slipway-" + b.root.hash()[:16] + ".efi", Data: image, Size: int64(len(image))},
 		{Path: "loader/loader.conf", Data: memory(loaderConf), Size: int64(len(loaderConf))},
-	}, nil
+	}
+	sums, err := esp.Sums(files)
+	return append(files, sums), err
 }
 
 const loaderConf = "timeout 0\neditor no\n"

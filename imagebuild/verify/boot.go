@@ -16,7 +16,8 @@ const (
 	ukiFolder  = "EFI/Linux/"
 )
 
-// boot checks the EFI system partition: that it reads, and holds a boot loader and exactly one UKI.
+// boot checks the EFI system partition: that it reads, and holds a boot loader and exactly one UKI,
+// and that every file is as it was built.
 func (c *checker) boot(p disk.Partition) {
 	volume, err := esp.Read(c.section(p))
 	if err != nil {
@@ -44,6 +45,7 @@ func (c *checker) boot(p disk.Partition) {
 	for _, f := range ukis {
 		c.uki(p.Start+f.Offset, f)
 	}
+	c.sums(p.Start, volume.Files)
 }
 
 // uki checks one unified kernel image at byte at of the disk.

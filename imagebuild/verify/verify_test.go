@@ -105,6 +105,9 @@ func TestDamage(t *testing.T) {
 		"boot sector": {1*mib + 3, "esp at byte 1048576: reading EFI system partition: boot sector and its backup"},
 		"root hash":   {at("roothash="), "kernel command line has no root hash"},
 		"kernel":      {at("HdrS"), "section .linux does not hold what it should"},
+		"initrd":      {at(" initrd") + 2, "EFI/Linux/slipway.efi is not as EFI/slipway/SHA256SUMS has it"},
+		"loader data": {bytes.Index(good[mib:], []byte("MZ")) + mib + 0x500, "EFI/BOOT/BOOTX64.EFI is not as"},
+		"digests":     {at("  EFI/BOOT/BOOTX64.EFI") - 1, "EFI/BOOT/BOOTX64.EFI is not as"},
 		"boot loader": {bytes.Index(good[mib:], []byte("MZ")) + mib, "EFI/BOOT/BOOTX64.EFI: reading unified kernel image"},
 	} {
 		b := bytes.Clone(good)

@@ -1,6 +1,6 @@
 # Makes a root tree from a local repository: REPO DEST RELEASE PACKAGES EPOCH [MMDEBSTRAP OPTION ...]
 repo=$1 dest=$2 release=$3 packages=$4
-export SOURCE_DATE_EPOCH=$5
+export SOURCE_DATE_EPOCH=$5 TMPDIR=${2%/*} # killed, it leaves nothing elsewhere
 shift 5
 
 # dracut's trigger calls a hook that path-exclude keeps out; an empty one keeps the trigger content.

@@ -120,10 +120,12 @@ func (r Recipe) boot(hash [32]byte) ([]esp.File, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return r.Files([]esp.File{
+	files := []esp.File{
 		{Path: "EFI/BOOT/BOOTX64.EFI", Data: bytes.NewReader(program), Size: int64(len(program))},
 		{Path: "EFI/Linux/slipway.efi", Data: bytes.NewReader(image.Bytes()), Size: int64(image.Len())},
-	}), nil
+	}
+	sums, err := esp.Sums(files)
+	return r.Files(append(files, sums)), err
 }
 
 // PE is a program of headers and one section, enough to append sections to.
