@@ -20,8 +20,8 @@ type removedFlags struct {
 // removed is from Kubernetes' changelogs and siderolabs/go-kubernetes' kubernetes/upgrade/checks.go, checked against
 // `PROGRAM --help` of v1.36.3; etcd's from its changelogs and the flag sets of v3.6.11 and v3.7.3.
 var removed = []removedFlags{
-	{"v1.24", []string{"kube-apiserver"}, []string{"insecure-port", "port", "insecure-bind-address", "address"}, "use secure-port; there is no plaintext API any more"},
-	{"v1.24", []string{"kube-controller-manager", "kube-scheduler"}, []string{"port", "address"}, "use secure-port and bind-address"},
+	{"v1.24", []string{"kube-apiserver"}, []string{"insecure-port", "port", "insecure-bind-address", "address"}, "leave it out; there is no plaintext API any more"},
+	{"v1.24", []string{"kube-controller-manager", "kube-scheduler"}, []string{"port", "address"}, "leave it out; slipway sets the secure port"},
 	{"v1.24", []string{"kubelet"}, []string{"network-plugin", "network-plugin-mtu", "cni-bin-dir", "cni-conf-dir", "cni-cache-dir", "image-pull-progress-deadline",
 		"docker", "docker-*", "experimental-dockershim-root-directory"}, "it went with dockershim; the container runtime has its own configuration"},
 	{"v1.25", []string{"kube-apiserver"}, []string{"service-account-api-audiences"}, "use api-audiences"},

@@ -5,24 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"slipway/firstboot/config"
 )
 
 // Args are a program's flags: name without dashes -> value.
 type Args map[string]string
-
-// programs are those that the contract may give flags to, with the flags that are not the user's to set: formation,
-// the peers or other generated files depend on their values.
-func programs() map[string][]string {
-	return map[string][]string{
-		"etcd": {"advertise-client-urls", "config-file", "data-dir", "initial-advertise-peer-urls", "initial-cluster",
-			"initial-cluster-state", "initial-cluster-token", "listen-client-urls", "listen-peer-urls", "name", "wal-dir"},
-		"kube-apiserver":          {"anonymous-auth", "authentication-config", "bind-address", "client-ca-file", "secure-port"},
-		"kube-controller-manager": {"cluster-signing-cert-file", "cluster-signing-key-file", "kubeconfig"},
-		"kube-scheduler":          {"config"},
-		"kubelet":                 {"config", "hostname-override", "kubeconfig"},
-		"kube-proxy":              {"config"},
-	}
-}
 
 // removed are flags that a minor no longer knows: the program would exit at once. Sources: the Kubernetes changelogs
 // and siderolabs/go-kubernetes, kubernetes/upgrade/checks.go.
@@ -53,7 +41,7 @@ func removed() map[string]map[string]int {
 
 // checkExtraArgs refuses flags that would stop a program or take formation out of Slipway's hands.
 func (n *Node) checkExtraArgs() error {
-	reserved, gone := programs(), removed()
+	reserved, gone := config.ReservedFlags(), removed()
 	for _, program := range slices.Sorted(maps.Keys(n.ExtraArgs)) {
 		if _, known := reserved[program]; !known {
 			return fmt.Errorf("reading extraArgs: unknown program %q\nknown are %s", program,
