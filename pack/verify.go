@@ -39,6 +39,9 @@ func examine(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 		return nil, err
 	}
 	if format == Raw {
+		if err := whole(grain.ReaderAt(r, size)); err != nil {
+			return nil, inputError{err}
+		}
 		disk, err := verify.Raw(r, size)
 		if err != nil {
 			return nil, inputError{err}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cluster"
 	"slipway/imagebuild/qcow2"
 	"slipway/ova"
 	"slipway/pack"
@@ -21,7 +22,7 @@ type packOptions struct {
 	out, compression   string
 	force, json, quiet bool
 	cpus               int
-	memory             int64
+	memory             string
 	networks           []string
 	hardware           int
 	secureBoot         bool
@@ -40,7 +41,7 @@ no holes, and gives the same bytes for the same disk everywhere. FILE is whole o
 without --force; an OVA takes twice its size while it is made.
 
 ` + exitCodeHelp,
-		Example: "  slipway pack out/single.raw -o single.ova --cpus 4 --memory 8192\n  slipway pack disk.raw -o disk.qcow2 --compression zstd",
+		Example: "  slipway pack out/single.raw -o single.ova --cpus 4 --memory 8GiB\n  slipway pack disk.raw -o disk.qcow2 --compression zstd",
 		Args:    packArgs,
 	}
 	f := cmd.Flags()
@@ -58,10 +59,10 @@ without --force; an OVA takes twice its size while it is made.
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
 	f.StringVar(&o.name, "name", "", "of the machine in an OVA (default: the file's name)")
 	f.IntVar(&o.cpus, "cpus", 2, "of the machine in an OVA")
-	f.Int64Var(&o.memory, "memory", 4096, "of the machine in an OVA, MiB")
+	f.StringVar(&o.memory, "memory", "4GiB", "of the machine in an OVA")
 	f.StringSliceVar(&o.networks, "network", []string{"VM Network"}, "of the machine in an OVA, one adapter each")
 	f.IntVar(&o.hardware, "hardware-version", ova.DefaultVersion, "of the machine in an OVA, as in vmx-15")
-	f.BoolVar(&o.secureBoot, "secure-boot", false, "switch Secure Boot on in an OVA")
+	f.BoolVar(&o.secureBoot, "secure-boot", false, "switch Secure Boot on in an OVA; images of this version are not signed and would not start")
 	f.StringVar(&o.signKey, "sign-key", "", "PEM file with the RSA key that signs an OVA's manifest")
 	f.StringVar(&o.signCert, "sign-cert", "", "PEM file with its certificate, and those of its issuers behind it")
 	return cmd
@@ -104,8 +105,10 @@ func runPack(ctx context.Context, s streams, o packOptions, raw string, format p
 	if !ok {
 		return usageError{fmt.Errorf("reading --compression: %q is neither zlib nor zstd", o.compression)}
 	}
-	machine := o.machine()
-	var err error
+	machine, err := o.machine()
+	if err != nil {
+		return err
+	}
 	if machine.Signer, err = o.signer(); err != nil {
 		return err
 	}
@@ -149,15 +152,19 @@ func (o packOptions) signer() (*ova.Signer, error) {
 }
 
 // machine is what an OVA starts. Nothing in it says when it was made.
-func (o packOptions) machine() ova.Package {
+func (o packOptions) machine() (ova.Package, error) {
 	name := o.name
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(o.out), filepath.Ext(o.out))
 	}
+	memory, err := cluster.ParseSize(o.memory)
+	if err != nil {
+		return ova.Package{}, usageError{fmt.Errorf("reading --memory: %w\nhint: a number with a unit, like 8GiB", err)}
+	}
 	return ova.Package{
 		Name: name, Time: time.Unix(0, 0), Product: ova.Product{Name: name, Vendor: "Slipway"},
 		Hardware: ova.Hardware{
-			Version: o.hardware, CPUs: o.cpus, MemoryMiB: o.memory, Networks: o.networks, SecureBoot: o.secureBoot,
+			Version: o.hardware, CPUs: o.cpus, MemoryMiB: int64(memory / cluster.MiB), Networks: o.networks, SecureBoot: o.secureBoot,
 		},
-	}
+	}, nil
 }

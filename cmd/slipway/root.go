@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -26,9 +29,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) i
 
 func newRootCmd(s streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "slipway",
-		Short:         "Immutable Kubernetes node images that form a cluster by themselves",
-		Long:          "Slipway builds one immutable node image and one Ignition config per node from a cluster.yaml.\nSwitch the nodes on in any order: they form the cluster by themselves.\n\n" + exitCodeHelp,
+		Use:     "slipway",
+		Short:   "Immutable Kubernetes node images that form a cluster by themselves",
+		Long:    "Slipway builds one immutable node image and one Ignition config per node from a cluster.yaml.\nSwitch the nodes on in any order: they form the cluster by themselves.\n\n" + exitCodeHelp,
+		Version: buildVersion(),
+
+		SuggestionsMinimumDistance: 2,
+
+		Args:          knownVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -53,4 +62,24 @@ func newRootCmd(s streams) *cobra.Command {
 		root.AddCommand(verb(s))
 	}
 	return root
+}
+
+// knownVerb is asked about words that are no verb.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see slipway --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{fmt.Errorf("there is no verb %q\nhint: %s", args[0], hint)}
+}
+
+// buildVersion is what the Go toolchain knows of the source.
+func buildVersion() string {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		return b.Main.Version
+	}
+	return "unknown"
 }
