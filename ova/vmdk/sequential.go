@@ -21,6 +21,7 @@ type sequential struct {
 	mu   sync.Mutex
 	r    io.Reader
 	at   int64   // of r
+	err  error   // with which r ended
 	kept []piece // read, not asked for yet
 	room int64   // bytes in kept
 }
@@ -49,9 +50,16 @@ func (s *sequential) ReadAt(p []byte, off int64) (int, error) {
 	if err := s.keep(off); err != nil {
 		return 0, err
 	}
-	n, err := io.ReadFull(s.r, p)
-	s.at += int64(n)
-	return n, err
+	return s.read(p)
+}
+
+// read gives what comes next. An error stays: a reader on another core may ask for the same bytes later.
+func (s *sequential) read(p []byte) (n int, err error) {
+	if s.err == nil {
+		n, s.err = io.ReadFull(s.r, p)
+		s.at += int64(n)
+	}
+	return n, s.err
 }
 
 // keep reads on to off.
@@ -64,9 +72,9 @@ func (s *sequential) keep(off int64) error {
 		return fmt.Errorf("byte %d was asked for long before byte %d", off, s.at)
 	}
 	b := make([]byte, n)
-	read, err := io.ReadFull(s.r, b)
-	s.kept = append(s.kept, piece{s.at, b[:read]})
-	s.at += int64(read)
+	from := s.at
+	read, err := s.read(b)
+	s.kept = append(s.kept, piece{from, b[:read]})
 	return err
 }
 
@@ -76,6 +84,10 @@ func (s *sequential) take(p []byte, off int64) (int, error) {
 	for done < len(p) {
 		at := off + int64(done)
 		i := slices.IndexFunc(s.kept, func(k piece) bool { return k.off <= at && at < k.off+int64(len(k.data)) })
+		if i < 0 && at == s.at {
+			n, err := s.read(p[done:])
+			return done + n, err
+		}
 		if i < 0 {
 			return done, fmt.Errorf("byte %d was read before", at)
 		}

@@ -67,6 +67,13 @@ func TestSequentialFails(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// A reader further on meets the end first; the one before it learns why, not only that.
+	ahead := Sequential(io.MultiReader(bytes.NewReader(make([]byte, 10)), iotest.ErrReader(broken)), 100)
+	for _, off := range []int64{50, 0, 20} {
+		if n, err := ahead.ReadAt(make([]byte, 20), off); !errors.Is(err, broken) || n != map[int64]int{0: 10}[off] {
+			t.Errorf("at %d: %d bytes, %v", off, n, err)
+		}
+	}
 	s := Sequential(bytes.NewReader(nil), 1<<40)
 	if _, err := s.ReadAt(make([]byte, 1), maxKept+1); err == nil || !strings.Contains(err.Error(), "long before") {
 		t.Errorf("far ahead: %v", err)
