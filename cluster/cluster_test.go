@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
-	"slipway/firstboot/config"
 	"slipway/internal/golden"
+	"slipway/node"
 )
 
 const single = `cluster: {name: demo}
@@ -56,8 +56,8 @@ func TestContract(t *testing.T) {
 				t.Fatal(err)
 			}
 			spec := parse(t, string(a.Files[0].Data))
-			node := strings.TrimSuffix(a.Files[1].Name, ".json")
-			c, err := spec.Contract(node, ContractInputs{
+			name := strings.TrimSuffix(a.Files[1].Name, ".json")
+			c, err := spec.Contract(name, ContractInputs{
 				Fingerprints: fingerprints(spec), NotBefore: time.Date(2025, 6, 1, 12, 0, 0, 0, time.FixedZone("", 3600)),
 			})
 			if err != nil {
@@ -66,7 +66,7 @@ func TestContract(t *testing.T) {
 			if a.Files[1].Data, err = c.Marshal(); err != nil {
 				t.Fatal(err)
 			}
-			again, err := config.Parse(a.Files[1].Data)
+			again, err := node.Parse(a.Files[1].Data)
 			if err != nil {
 				t.Fatalf("the node would refuse it: %v", err)
 			}
@@ -87,7 +87,7 @@ func TestContractVersionsReallyBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config.Versions{Kubernetes: "v1.36.99", Kubelet: "v1.36.99", Etcd: "v3.6.99", CoreDNS: DefaultVersion(PayloadCoreDNS), Pause: DefaultVersion(PayloadPause)}
+	want := node.Versions{Kubernetes: "v1.36.99", Kubelet: "v1.36.99", Etcd: "v3.6.99", CoreDNS: DefaultVersion(PayloadCoreDNS), Pause: DefaultVersion(PayloadPause)}
 	if c.Versions != want {
 		t.Errorf("got %+v, want %+v", c.Versions, want)
 	}
@@ -126,7 +126,7 @@ func TestDefaultsAreAsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if spec.Network.LoadBalancer.Mode != config.ModeNone || spec.Cluster.ID != "demo" || spec.Kubernetes.Kubelet != spec.Kubernetes.Version {
+	if spec.Network.LoadBalancer.Mode != node.ModeNone || spec.Cluster.ID != "demo" || spec.Kubernetes.Kubelet != spec.Kubernetes.Version {
 		t.Errorf("wrong defaults in %+v", spec)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // ContractInputs is what a node config holds that the spec does not know.
@@ -19,31 +19,31 @@ type ContractInputs struct {
 
 // Contract is the node config of one node. It passes the contract's own Validate, so what is refused here would have
 // failed at boot.
-func (s *Spec) Contract(node string, in ContractInputs) (config.Config, error) {
-	if _, ok := s.Node(node); !ok {
-		return config.Config{}, fmt.Errorf("making the node config of %q: no such node in the spec", node)
+func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
+	if _, ok := s.Node(name); !ok {
+		return node.Config{}, fmt.Errorf("making the node config of %q: no such node in the spec", name)
 	}
 	host, port := s.APIEndpoint()
-	c := config.Config{
-		Version:   config.Version,
-		Cluster:   config.Cluster{ID: s.Cluster.ID, Name: s.Cluster.Name, Epoch: s.Cluster.Epoch, Domain: s.Cluster.Domain},
+	c := node.Config{
+		Version:   node.Version,
+		Cluster:   node.Cluster{ID: s.Cluster.ID, Name: s.Cluster.Name, Epoch: s.Cluster.Epoch, Domain: s.Cluster.Domain},
 		Versions:  s.contractVersions(in.Versions),
 		NotBefore: in.NotBefore.UTC(),
-		Node:      node,
+		Node:      name,
 		Nodes:     s.contractNodes(in.Fingerprints),
-		API:       config.API{Mode: s.Network.LoadBalancer.Mode, VIP: s.VIP(), Host: host, Port: port},
+		API:       node.API{Mode: s.Network.LoadBalancer.Mode, VIP: s.VIP(), Host: host, Port: port},
 		Network:   s.contractNetwork(),
-		Runtime:   config.Runtime{Name: s.Runtime.Name, Mirrors: s.Runtime.Mirrors},
+		Runtime:   node.Runtime{Name: s.Runtime.Name, Mirrors: s.Runtime.Mirrors},
 		ExtraArgs: s.Kubernetes.ExtraArgs,
 		Debug:     s.Debug,
 	}
 	if err := c.Validate(); err != nil {
-		return config.Config{}, fmt.Errorf("making the node config of %q: %w", node, err)
+		return node.Config{}, fmt.Errorf("making the node config of %q: %w", name, err)
 	}
 	return c, nil
 }
 
-func (s *Spec) contractVersions(built map[string]string) config.Versions {
+func (s *Spec) contractVersions(built map[string]string) node.Versions {
 	v := map[string]string{}
 	for name, p := range s.Payloads {
 		v[name] = p.Version
@@ -53,21 +53,21 @@ func (s *Spec) contractVersions(built map[string]string) config.Versions {
 		kubelet = b
 	}
 	maps.Copy(v, built)
-	return config.Versions{
+	return node.Versions{
 		Kubernetes: v[PayloadKubernetes], Kubelet: kubelet,
 		Etcd: v[PayloadEtcd], CoreDNS: v[PayloadCoreDNS], Pause: v[PayloadPause],
 	}
 }
 
-func (s *Spec) contractNodes(fingerprints map[string]string) []config.Node {
-	nodes := make([]config.Node, len(s.Nodes))
+func (s *Spec) contractNodes(fingerprints map[string]string) []node.Node {
+	nodes := make([]node.Node, len(s.Nodes))
 	for i, n := range s.Nodes {
-		nodes[i] = config.Node{
+		nodes[i] = node.Node{
 			Name: n.Name, Address: n.Prefix(), Interface: n.Interface.Name, MAC: n.Interface.canonicalMAC(),
 			Fingerprint: fingerprints[n.Name], Labels: n.Labels,
 		}
 		for _, r := range n.Roles {
-			nodes[i].Roles = append(nodes[i].Roles, config.Role(r))
+			nodes[i].Roles = append(nodes[i].Roles, node.Role(r))
 		}
 		if n.Has(RoleWorker) {
 			nodes[i].PodCIDR = s.NodePodCIDR(i)
@@ -85,11 +85,11 @@ func (i Interface) canonicalMAC() string {
 	return mac.String()
 }
 
-func (s *Spec) contractNetwork() config.Network {
+func (s *Spec) contractNetwork() node.Network {
 	n := s.Network
 	pods, _ := netip.ParsePrefix(n.PodCIDR)
 	services, _ := netip.ParsePrefix(n.ServiceCIDR)
-	out := config.Network{
+	out := node.Network{
 		PodCIDR: pods, ServiceCIDR: services, APIService: s.APIServiceIP(), DNSService: s.DNSServiceIP(),
 		NTP: n.NTP, CNI: n.CNI, ProxyMode: n.Proxy.Mode, Scheduler: n.Proxy.Scheduler, StrictARP: n.Proxy.StrictARP,
 	}

@@ -1,6 +1,6 @@
 package cluster
 
-import "slipway/firstboot/config"
+import "slipway/node"
 
 // setDefaults fills what is absent. It judges nothing: what it makes of a wrong spec is refused afterwards.
 func (s *Spec) setDefaults() {
@@ -9,7 +9,7 @@ func (s *Spec) setDefaults() {
 	set(&s.Cluster.Domain, "cluster.local")
 	set(&s.Kubernetes.Version, DefaultVersion(PayloadKubernetes))
 	set(&s.Kubernetes.Kubelet, s.Kubernetes.Version)
-	set(&s.Runtime.Name, config.RuntimeContainerd)
+	set(&s.Runtime.Name, node.RuntimeContainerd)
 	s.Image.setDefaults()
 	s.VSphere.setDefaults(s.Cluster.Name)
 	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
@@ -46,14 +46,14 @@ func (v *VSphere) setDefaults(cluster string) {
 func (n *Network) setDefaults(controlPlanes int) {
 	set(&n.PodCIDR, "10.244.0.0/16")
 	set(&n.ServiceCIDR, "10.96.0.0/16")
-	set(&n.CNI, config.CNIBridge)
-	set(&n.Proxy.Mode, config.ProxyIPVS)
-	if n.Proxy.Mode == config.ProxyIPVS {
+	set(&n.CNI, node.CNIBridge)
+	set(&n.Proxy.Mode, node.ProxyIPVS)
+	if n.Proxy.Mode == node.ProxyIPVS {
 		set(&n.Proxy.Scheduler, "rr")
 	}
 	set(&n.LoadBalancer.Port, 8443)
 	if controlPlanes < 2 {
-		set(&n.LoadBalancer.Mode, config.ModeNone)
+		set(&n.LoadBalancer.Mode, node.ModeNone)
 	}
 }
 

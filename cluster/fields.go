@@ -3,7 +3,7 @@ package cluster
 import (
 	"reflect"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Field describes one key for people and for editors: docs/spec.md and the JSON schema are made from it.
@@ -79,17 +79,17 @@ var fields = map[string]Field{
 	"Network.serviceCIDR":  {Doc: "Addresses of services; the first is the API, the tenth is DNS.", Default: "10.96.0.0/16"},
 	"Network.loadBalancer": {Doc: "Who answers for the API's address."},
 	"Network.proxy":        {Doc: "How kube-proxy works."},
-	"Network.cni":          {Doc: "Pod network: bridge with host routes, or none to bring your own.", Default: "bridge", Enum: config.CNIs},
+	"Network.cni":          {Doc: "Pod network: bridge with host routes, or none to bring your own.", Default: "bridge", Enum: node.CNIs},
 
-	"LoadBalancer.mode": {Doc: "none, stacked on the control planes, dedicated nodes of role lb, or external.", Default: "none, for one control plane", Enum: config.Modes},
+	"LoadBalancer.mode": {Doc: "none, stacked on the control planes, dedicated nodes of role lb, or external.", Default: "none, for one control plane", Enum: node.Modes},
 	"LoadBalancer.port": {Doc: "The balancer's port.", Default: "8443"},
 	"LoadBalancer.host": {Doc: "external: name or address of the balancer; otherwise one more name for the API."},
 
-	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "ipvs", Enum: config.ProxyModes},
-	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr", Enum: config.Schedulers},
+	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "ipvs", Enum: node.ProxyModes},
+	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr", Enum: node.Schedulers},
 	"Proxy.strictARP": {Doc: "ipvs: answer ARP only for addresses of the card that is asked. MetalLB needs it.", Default: "false"},
 
-	"Runtime.name":    {Doc: "The runtime that the kubelet talks to.", Default: "containerd", Enum: config.Runtimes},
+	"Runtime.name":    {Doc: "The runtime that the kubelet talks to.", Default: "containerd", Enum: node.Runtimes},
 	"Runtime.mirrors": {Doc: "Mirrors by registry: URLs, tried in order."},
 
 	"Kernel.sysctl":  {Doc: "Key and value; an empty value removes a key of the profile."},

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Has says whether the node has a role; every node has RoleAll.
@@ -91,15 +91,15 @@ func (s *Spec) VIP() netip.Addr {
 func (s *Spec) APIEndpoint() (host string, port int) {
 	lb := s.Network.LoadBalancer
 	switch lb.Mode {
-	case config.ModeStacked, config.ModeDedicated:
+	case node.ModeStacked, node.ModeDedicated:
 		return s.Network.VIP, lb.Port
-	case config.ModeExternal:
+	case node.ModeExternal:
 		return lb.Host, lb.Port
 	}
 	for _, n := range s.NodesWith(RoleControlPlane) {
-		return n.Addr().String(), config.APIPort
+		return n.Addr().String(), node.APIPort
 	}
-	return "", config.APIPort
+	return "", node.APIPort
 }
 
 // APIServerSANs is every name and address that an API server's certificate must carry, each list sorted and without

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // kubeletSkew is how many minors a kubelet may be behind the API server:
@@ -73,7 +73,7 @@ func (k Kubernetes) validateFlag(d *document, p path, program, flag, value strin
 	if strings.ContainsAny(value, "\n\x00") {
 		d.fail(p, "write it on one line", "the value of --%s has more than one line", flag)
 	}
-	if slices.Contains(config.ReservedFlags()[program], flag) {
+	if slices.Contains(node.ReservedFlags()[program], flag) {
 		d.failKey(p, "remove it: formation depends on it", "--%s of %s is set by slipway and cannot be changed", flag, program)
 		return
 	}

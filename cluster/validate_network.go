@@ -5,22 +5,22 @@ import (
 	"net/netip"
 	"slices"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 func (n Network) validate(d *document) {
 	p := at("network")
-	oneOf(d, p.with("cni"), n.CNI, config.CNIs)
+	oneOf(d, p.with("cni"), n.CNI, node.CNIs)
 	proxy := p.with("proxy")
-	oneOf(d, proxy.with("mode"), n.Proxy.Mode, config.ProxyModes)
-	if n.Proxy.Mode != config.ProxyIPVS {
+	oneOf(d, proxy.with("mode"), n.Proxy.Mode, node.ProxyModes)
+	if n.Proxy.Mode != node.ProxyIPVS {
 		for _, key := range []string{"scheduler", "strictARP"} {
 			if d.has(proxy.with(key)) {
 				d.failKey(proxy.with(key), "remove it, or use the mode ipvs", "%s is only for the proxy mode ipvs", key)
 			}
 		}
 	} else {
-		oneOf(d, proxy.with("scheduler"), n.Proxy.Scheduler, config.Schedulers)
+		oneOf(d, proxy.with("scheduler"), n.Proxy.Scheduler, node.Schedulers)
 	}
 	unique(d, p.with("dns"), n.DNS)
 	unique(d, p.with("ntp"), n.NTP)
@@ -33,40 +33,40 @@ func (n Network) validate(d *document) {
 
 // warnIPVS: deprecated in 1.35 (KEP 5495).
 func (s *Spec) warnIPVS(d *document) {
-	if s.Network.Proxy.Mode == config.ProxyIPVS && kubeMinor(s.Kubernetes.Version) >= 35 {
+	if s.Network.Proxy.Mode == node.ProxyIPVS && kubeMinor(s.Kubernetes.Version) >= 35 {
 		d.warn(at("network", "proxy", "mode"), "it works in all versions this slipway knows; the way ahead is mode nftables", "the proxy mode ipvs is deprecated since kubernetes v1.35")
 	}
 }
 
 // ownPorts is what the nodes that carry a balancer listen on besides.
 var ownPorts = map[string][]int{
-	config.ModeDedicated: {config.PeerPort, config.LocalAPIPort},
-	config.ModeStacked: {config.PeerPort, config.LocalAPIPort, config.APIPort, config.EtcdClient, config.EtcdPeer,
+	node.ModeDedicated: {node.PeerPort, node.LocalAPIPort},
+	node.ModeStacked: {node.PeerPort, node.LocalAPIPort, node.APIPort, node.EtcdClient, node.EtcdPeer,
 		10249, 10250, 10256, 10257, 10259}, // kube-proxy, kubelet, kube-proxy, controller manager, scheduler
 }
 
 func (s *Spec) validateLoadBalancer(d *document) {
 	lb, p := s.Network.LoadBalancer, at("network", "loadBalancer")
 	planes := len(s.NodesWith(RoleControlPlane))
-	if planes > 1 && (lb.Mode == "" || lb.Mode == config.ModeNone) {
+	if planes > 1 && (lb.Mode == "" || lb.Mode == node.ModeNone) {
 		d.fail(p.with("mode"), "allowed: stacked, dedicated, external", "%d control planes need a load balancer", planes)
 	}
-	oneOf(d, p.with("mode"), lb.Mode, config.Modes)
+	oneOf(d, p.with("mode"), lb.Mode, node.Modes)
 	if lb.Port > 65535 || slices.Contains(ownPorts[lb.Mode], lb.Port) {
 		d.fail(p.with("port"), "8443 is free", "port %d cannot be the balancer's", lb.Port)
 	}
-	if lb.Mode == config.ModeExternal && lb.Host == "" {
+	if lb.Mode == node.ModeExternal && lb.Host == "" {
 		d.fail(p.with("host"), "its name or address", "mode external needs the host of the balancer")
 	}
 	if _, err := netip.ParseAddr(lb.Host); lb.Host != "" && err != nil && !isDNSName(lb.Host) {
 		d.fail(p.with("host"), "a DNS name or an address", "%q is not a host", lb.Host)
 	}
 	switch lb.Mode {
-	case config.ModeStacked:
+	case node.ModeStacked:
 		s.validateVIP(d, RoleControlPlane)
-	case config.ModeDedicated:
+	case node.ModeDedicated:
 		s.validateVIP(d, RoleLB)
-	case config.ModeNone, config.ModeExternal:
+	case node.ModeNone, node.ModeExternal:
 		if s.Network.VIP != "" {
 			d.fail(at("network", "vip"), "use loadBalancer.mode stacked or dedicated, or remove the VIP", "nobody holds the VIP in load balancer mode %s", lb.Mode)
 		}
@@ -112,7 +112,7 @@ func (s *Spec) validateAddresses(d *document) {
 	}
 	first := s.Nodes[0]
 	for i, n := range s.Nodes {
-		if s.Network.CNI == config.CNIBridge && n.Prefix().IsValid() && first.Prefix().IsValid() && n.Prefix().Masked() != first.Prefix().Masked() {
+		if s.Network.CNI == node.CNIBridge && n.Prefix().IsValid() && first.Prefix().IsValid() && n.Prefix().Masked() != first.Prefix().Masked() {
 			d.fail(at("nodes", i, "address"), "all nodes in one subnet, or cni: none with a pod network that routes",
 				"node %q is not in the subnet of %q, %s, and the bridge network routes pods by node addresses", n.Name, first.Name, first.Prefix().Masked())
 		}

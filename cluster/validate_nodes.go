@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 const addressHint = "an IPv4 address with its prefix, like 10.0.0.11/24"
@@ -130,7 +130,7 @@ func (s *Spec) hasUnknownRole() bool {
 
 func (s *Spec) validateLBNodes(d *document) {
 	mode := s.Network.LoadBalancer.Mode
-	if mode == config.ModeDedicated && len(s.NodesWith(RoleLB)) == 0 {
+	if mode == node.ModeDedicated && len(s.NodesWith(RoleLB)) == 0 {
 		d.fail(at("network", "loadBalancer", "mode"), "give one or two nodes the role lb, or use the mode stacked", "mode dedicated needs nodes of the role lb")
 	}
 	for i, n := range s.Nodes {
@@ -139,7 +139,7 @@ func (s *Spec) validateLBNodes(d *document) {
 		case !n.Has(RoleLB):
 		case len(n.Roles) > 1:
 			d.fail(at, "a node of role lb does nothing else; for balancers on the control planes use loadBalancer.mode stacked", "node %q is lb and more", n.Name)
-		case mode != config.ModeDedicated:
+		case mode != node.ModeDedicated:
 			d.fail(at, "set network.loadBalancer.mode to dedicated, or remove the node", "node %q has the role lb, but the load balancer mode is %q", n.Name, mode)
 		}
 	}

@@ -16,15 +16,15 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/kube"
 	"slipway/firstboot/peer"
+	"slipway/node"
 )
 
 // fakePeers answer for the other nodes, by name.
 type fakePeers map[string]peer.Attestation
 
-func (p fakePeers) Attest(_ context.Context, n config.Node) (peer.Attestation, error) {
+func (p fakePeers) Attest(_ context.Context, n node.Node) (peer.Attestation, error) {
 	if a, ok := p[n.Name]; ok {
 		return a, nil
 	}
@@ -69,7 +69,7 @@ func (a *fakeAPI) kubeletStarted() {
 	}}
 }
 
-func servingRequest(n config.Node) []byte {
+func servingRequest(n node.Node) []byte {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -111,7 +111,7 @@ func (f fakeFetcher) Do(r *http.Request) (*http.Response, error) {
 }
 
 func (f fakeFetcher) wants(port string) string {
-	return map[string]string{"2379": config.CertEtcdCli, "6443": config.CertAdmin, "7443": config.CertKubelet}[port]
+	return map[string]string{"2379": node.CertEtcdCli, "6443": node.CertAdmin, "7443": node.CertKubelet}[port]
 }
 
 func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // fakeImages is containerd's image store. Names and labels are on the disk at once; what they lead to only after a
@@ -22,7 +22,7 @@ type fakeImages struct {
 
 func newFakeImages(w *fakeWorld) *fakeImages {
 	for _, image := range []string{"coredns", "pause"} {
-		w.put(filepath.Join(config.ImagesDir, image+".tar"), image)
+		w.put(filepath.Join(node.ImagesDir, image+".tar"), image)
 	}
 	return &fakeImages{w: w, names: map[string]string{}, pinned: map[string]bool{}, content: map[string]string{}}
 }

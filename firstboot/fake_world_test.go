@@ -12,16 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/journal"
 	"slipway/firstboot/status"
+	"slipway/node"
 	"slipway/roles"
 )
 
 // fakeWorld is a machine with its disk, its systemd and the cluster on it. Its state prints as sorted text.
 type fakeWorld struct {
 	t     *testing.T
-	cfg   *config.Config
+	cfg   *node.Config
 	out   roles.Output
 	root  string
 	now   time.Time
@@ -59,7 +59,7 @@ func (w *fakeWorld) change(act string, do func() error) error {
 	return err
 }
 
-func newWorld(t *testing.T, cfg *config.Config) *fakeWorld {
+func newWorld(t *testing.T, cfg *node.Config) *fakeWorld {
 	t.Helper()
 	out, err := roles.Render(cfg)
 	if err != nil {
@@ -69,7 +69,7 @@ func newWorld(t *testing.T, cfg *config.Config) *fakeWorld {
 }
 
 // newWorldWith is for tests that need many worlds of one rendering.
-func newWorldWith(t *testing.T, cfg *config.Config, out roles.Output) *fakeWorld {
+func newWorldWith(t *testing.T, cfg *node.Config, out roles.Output) *fakeWorld {
 	w := &fakeWorld{
 		t: t, cfg: cfg, out: out, root: t.TempDir(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
 		guest: map[string]string{}, peers: fakePeers{},
@@ -115,7 +115,7 @@ func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 		w.t.Fatal(err)
 	}
 	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
-	n := newNode(host, w.cfg, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	n := newMachine(host, w.cfg, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
 	var said []status.Document
 	e := &Engine{
 		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Finish: n.recordFormed,

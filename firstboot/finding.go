@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Finding is what observing a step found: all well, something to do, or something to wait for.
@@ -27,8 +27,8 @@ func Wait(what string) Finding { return Finding{waiting: what} }
 // be cut off anywhere and started again, in this process or after a power cut.
 type Step struct {
 	Name    string
-	Roles   []config.Role // the step is for nodes with any of these; empty: for all
-	After   []string      // steps that must be done first; names that the node does not have count as done
+	Roles   []node.Role // the step is for nodes with any of these; empty: for all
+	After   []string    // steps that must be done first; names that the node does not have count as done
 	Observe func(context.Context) (Finding, error)
 	Act     func(context.Context) error
 	Limit   time.Duration // for one try; default 30 s
@@ -55,7 +55,7 @@ func (s Step) recheck() time.Duration {
 }
 
 // isFor says whether a node with these roles has the step.
-func (s Step) isFor(n config.Node) bool {
+func (s Step) isFor(n node.Node) bool {
 	if len(s.Roles) == 0 {
 		return true
 	}

@@ -13,57 +13,57 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/internal/golden"
+	"slipway/node"
 )
 
 // contract is a good node config for the first of the nodes, as the parser gives it.
-func contract(t *testing.T, nodes ...config.Node) *config.Config {
+func contract(t *testing.T, nodes ...node.Node) *node.Config {
 	t.Helper()
 	for i := range nodes {
 		nodes[i].Address = netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", 11+i))
 		nodes[i].Fingerprint = strings.Repeat(fmt.Sprintf("%02x", 11+i), 32)
-		if nodes[i].Has(config.Worker) {
+		if nodes[i].Has(node.Worker) {
 			nodes[i].PodCIDR = netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", i))
 		}
 	}
-	c := &config.Config{
-		Version: config.Version, Cluster: config.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
-		Versions:  config.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.12.4", Pause: "3.10.2"},
+	c := &node.Config{
+		Version: node.Version, Cluster: node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
+		Versions:  node.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.12.4", Pause: "3.10.2"},
 		NotBefore: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Node: nodes[0].Name, Nodes: nodes,
-		API: config.API{Mode: config.ModeNone, Host: "10.0.0.11", Port: config.APIPort},
-		Network: config.Network{
+		API: node.API{Mode: node.ModeNone, Host: "10.0.0.11", Port: node.APIPort},
+		Network: node.Network{
 			PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
 			APIService: netip.MustParseAddr("10.96.0.1"), DNSService: netip.MustParseAddr("10.96.0.10"),
-			CNI: config.CNIBridge, ProxyMode: config.ProxyIPVS, Scheduler: "rr",
+			CNI: node.CNIBridge, ProxyMode: node.ProxyIPVS, Scheduler: "rr",
 		},
-		Runtime: config.Runtime{Name: config.RuntimeContainerd},
+		Runtime: node.Runtime{Name: node.RuntimeContainerd},
 	}
-	if control := c.WithRole(config.ControlPlane); len(control) > 1 {
-		c.API = config.API{Mode: config.ModeExternal, Host: "api.example.com", Port: config.APIPort}
+	if control := c.WithRole(node.ControlPlane); len(control) > 1 {
+		c.API = node.API{Mode: node.ModeExternal, Host: "api.example.com", Port: node.APIPort}
 	}
 	data, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := config.Parse(data)
+	parsed, err := node.Parse(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return parsed
 }
 
-var everything = []config.Role{config.Etcd, config.ControlPlane, config.Worker}
+var everything = []node.Role{node.Etcd, node.ControlPlane, node.Worker}
 
-func single(t *testing.T) *config.Config {
-	return contract(t, config.Node{Name: "n1", Roles: everything})
+func single(t *testing.T) *node.Config {
+	return contract(t, node.Node{Name: "n1", Roles: everything})
 }
 
-func three(t *testing.T) *config.Config {
-	return contract(t, config.Node{Name: "cp1", Roles: everything}, config.Node{Name: "cp2", Roles: everything}, config.Node{Name: "cp3", Roles: everything})
+func three(t *testing.T) *node.Config {
+	return contract(t, node.Node{Name: "cp1", Roles: everything}, node.Node{Name: "cp2", Roles: everything}, node.Node{Name: "cp3", Roles: everything})
 }
 
 // TestFormation forms a single node and compares the acts and the end state.
@@ -214,20 +214,20 @@ func TestMajority(t *testing.T) {
 
 // TestRoles: a node has the steps of its roles and no others.
 func TestRoles(t *testing.T) {
-	cp := config.Node{Name: "cp1", Roles: []config.Role{config.Etcd, config.ControlPlane}}
-	worker := config.Node{Name: "w1", Roles: []config.Role{config.Worker}}
-	balancer := config.Node{Name: "lb1", Roles: []config.Role{config.LB}}
+	cp := node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}}
+	worker := node.Node{Name: "w1", Roles: []node.Role{node.Worker}}
+	balancer := node.Node{Name: "lb1", Roles: []node.Role{node.LB}}
 	for _, test := range []struct {
-		nodes []config.Node
+		nodes []node.Node
 		want  string
 	}{
-		{[]config.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve labels cluster"},
-		{[]config.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready"},
-		{[]config.Node{balancer, cp}, "time-gate scrub files lb apilb services"},
+		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve labels cluster"},
+		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready"},
+		{[]node.Node{balancer, cp}, "time-gate scrub files lb apilb services"},
 	} {
 		cfg := contract(t, slices.Clone(test.nodes)...)
 		if test.nodes[0].Name == "lb1" {
-			cfg.API.Mode = config.ModeDedicated
+			cfg.API.Mode = node.ModeDedicated
 		}
 		e, _ := newWorld(t, cfg).start()
 		var names []string
@@ -248,8 +248,8 @@ func TestRoles(t *testing.T) {
 // TestWorker: a worker alone reaches the API through the loopback balancer with its own certificate.
 func TestWorker(t *testing.T) {
 	w := newWorld(t, contract(t,
-		config.Node{Name: "w1", Roles: []config.Role{config.Worker}},
-		config.Node{Name: "cp1", Roles: []config.Role{config.Etcd, config.ControlPlane}}))
+		node.Node{Name: "w1", Roles: []node.Role{node.Worker}},
+		node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}}))
 	if last := w.form(time.Minute); last.Serving || last.Step != "kube-proxy" {
 		t.Errorf("without an API server: %+v", last)
 	}

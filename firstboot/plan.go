@@ -4,17 +4,17 @@ import (
 	"slices"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // plan lists the node's steps, none before what it comes after. What a node has no role for is left out.
-func (n *node) plan() []Step {
+func (n *machine) plan() []Step {
 	steps := slices.Concat(n.groundSteps(), n.controlSteps(), n.workerSteps(), n.clusterSteps())
 	return slices.DeleteFunc(steps, func(s Step) bool { return !s.isFor(n.self) })
 }
 
 // groundSteps are for every node.
-func (n *node) groundSteps() []Step {
+func (n *machine) groundSteps() []Step {
 	steps := []Step{
 		{Name: "time-gate", Observe: n.observeTime, Act: n.actTime, Recheck: time.Hour},
 		{Name: "scrub", Observe: n.observeScrub, Act: n.actScrub, Recheck: 10 * time.Minute},
@@ -31,10 +31,10 @@ func (n *node) groundSteps() []Step {
 }
 
 // controlSteps are for etcd nodes and control planes.
-func (n *node) controlSteps() []Step {
-	cp := []config.Role{config.ControlPlane}
+func (n *machine) controlSteps() []Step {
+	cp := []node.Role{node.ControlPlane}
 	return []Step{
-		{Name: "etcd", Roles: []config.Role{config.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: n.actEtcd},
+		{Name: "etcd", Roles: []node.Role{node.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: n.actEtcd},
 		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "etcd"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
 		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: time.Minute},
@@ -42,8 +42,8 @@ func (n *node) controlSteps() []Step {
 }
 
 // workerSteps are for nodes that run pods. The kubelet never starts before the scrub is verified.
-func (n *node) workerSteps() []Step {
-	worker := []config.Role{config.Worker}
+func (n *machine) workerSteps() []Step {
+	worker := []node.Role{node.Worker}
 	steps := []Step{
 		{Name: "containerd", Roles: worker, After: []string{"files"}, Observe: n.observeContainerd, Act: n.actContainerd, Limit: 2 * time.Minute},
 		{Name: "images", Roles: worker, After: []string{"containerd"}, Observe: n.observeImages, Act: n.actImages, Limit: 10 * time.Minute, Recheck: time.Minute},
@@ -58,8 +58,8 @@ func (n *node) workerSteps() []Step {
 }
 
 // clusterSteps are about what the nodes make up together.
-func (n *node) clusterSteps() []Step {
-	cp, worker := []config.Role{config.ControlPlane}, []config.Role{config.Worker}
+func (n *machine) clusterSteps() []Step {
+	cp, worker := []node.Role{node.ControlPlane}, []node.Role{node.Worker}
 	return []Step{
 		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
 		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},

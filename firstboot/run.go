@@ -15,10 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/node"
 	"slipway/roles"
 )
 
@@ -48,38 +48,38 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(err, emergency(console, cfg.Node, o.Now, err))
 	}
-	return d.run(ctx, cmp.Or(o.Listen, fmt.Sprintf(":%d", config.PeerPort)), o.NotifySocket)
+	return d.run(ctx, cmp.Or(o.Listen, fmt.Sprintf(":%d", node.PeerPort)), o.NotifySocket)
 }
 
 // load reads the contract. Path errors name the file; parse errors say what is wrong in it.
-func load(files FS) (*config.Config, error) {
-	data, err := files.ReadFile(config.Path)
+func load(files FS) (*node.Config, error) {
+	data, err := files.ReadFile(node.Path)
 	if err != nil {
 		return nil, fmt.Errorf("reading node config: %w", err)
 	}
-	cfg, err := config.Parse(data)
+	cfg, err := node.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", config.Path, err)
+		return nil, fmt.Errorf("reading %s: %w", node.Path, err)
 	}
 	return cfg, nil
 }
 
 // emergency says on the console why the daemon ends.
-func emergency(out io.Writer, node string, now func() time.Time, cause error) error {
+func emergency(out io.Writer, name string, now func() time.Time, cause error) error {
 	d := status.Document{Step: "config", State: status.Failed, WaitingFor: "a good node config", LastError: cause.Error()}
-	d.Node = node
-	return status.NewReporter(node, out, now).Report(d)
+	d.Node = name
+	return status.NewReporter(name, out, now).Report(d)
 }
 
 // daemon is what runs.
 type daemon struct {
-	node     *node
+	machine  *machine
 	engine   *Engine
 	reporter *status.Reporter
 	server   *http.Server
 }
 
-func assemble(o Options, files FS, cfg *config.Config, console io.Writer, logger *log.Logger) (*daemon, error) {
+func assemble(o Options, files FS, cfg *node.Config, console io.Writer, logger *log.Logger) (*daemon, error) {
 	out, err := roles.Render(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("rendering roles: %w", err)
@@ -93,20 +93,20 @@ func assemble(o Options, files FS, cfg *config.Config, console io.Writer, logger
 		return nil, err
 	}
 	host := Host{FS: files, Run: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
-	pair, err := keyPair(files, config.CertPeer)
+	pair, err := keyPair(files, node.CertPeer)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := caPool(files, config.CAPeer)
+	pool, err := caPool(files, node.CAPeer)
 	if err != nil {
 		return nil, err
 	}
 	now := notBefore(floor, o.Now)
 	base := &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, Time: now}
 	d := &daemon{reporter: status.NewReporter(cfg.Node, console, o.Now)}
-	d.node = newNode(host, cfg, out, j, peerCaller{base: base, random: o.Random}, logger.Printf)
+	d.machine = newMachine(host, cfg, out, j, peerCaller{base: base, random: o.Random}, logger.Printf)
 	d.engine = &Engine{
-		Node: cfg.Node, Steps: d.node.plan(), Clock: host.Clock, Journal: j, Finish: d.node.recordFormed,
+		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Finish: d.machine.recordFormed,
 		Report: func(doc status.Document) {
 			if err := d.reporter.Report(doc); err != nil {
 				logger.Printf("writing status to the console: %v", err)
@@ -131,7 +131,7 @@ func notBefore(floor time.Time, now func() time.Time) func() time.Time {
 func (d *daemon) Status() status.Document { return d.reporter.Latest() }
 
 // Attest answers for the node.
-func (d *daemon) Attest() (peer.Attestation, error) { return d.node.Attest() }
+func (d *daemon) Attest() (peer.Attestation, error) { return d.machine.Attest() }
 
 // run serves the peer API, tells systemd, and lets the engine work.
 func (d *daemon) run(ctx context.Context, address, socket string) error {
@@ -143,8 +143,8 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 	defer cancel(nil)
 	go func() { cancel(fmt.Errorf("serving the peer API: %w", d.server.ServeTLS(listener, "", ""))) }()
 	defer d.server.Close()
-	if d.node.self.Has(config.ControlPlane) {
-		go d.node.watchRequests(ctx)
+	if d.machine.self.Has(node.ControlPlane) {
+		go d.machine.watchRequests(ctx)
 	}
 	if err := notify(socket, "READY=1"); err != nil {
 		return err

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 // TestEmergency: a node that cannot begin says why on the console and ends, so that systemd tries again.
@@ -36,7 +36,7 @@ func TestEmergency(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
 			if test.node != "" {
-				path := filepath.Join(root, config.Path)
+				path := filepath.Join(root, node.Path)
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -67,20 +67,20 @@ func TestDaemon(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	cfg, root := single(t), t.TempDir()
 	ca := newCA(t)
-	node := ca.issue(t, "n1")
-	cfg.Nodes[0].Fingerprint = peer.Fingerprint(node.Leaf.RawSubjectPublicKeyInfo)
+	pair := ca.issue(t, "n1")
+	cfg.Nodes[0].Fingerprint = peer.Fingerprint(pair.Leaf.RawSubjectPublicKeyInfo)
 	text, err := cfg.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := x509.MarshalPKCS8PrivateKey(node.PrivateKey)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := Prefix(root)
 	for name, data := range map[string][]byte{
-		config.Path: text, config.PKIDir + "/slipway-ca.crt": pemBlock("CERTIFICATE", ca.cert.Raw),
-		config.PKIDir + "/slipwayd.crt": pemBlock("CERTIFICATE", node.Leaf.Raw), config.PKIDir + "/slipwayd.key": pemBlock("PRIVATE KEY", key),
+		node.Path: text, node.PKIDir + "/slipway-ca.crt": pemBlock("CERTIFICATE", ca.cert.Raw),
+		node.PKIDir + "/slipwayd.crt": pemBlock("CERTIFICATE", pair.Leaf.Raw), node.PKIDir + "/slipwayd.key": pemBlock("PRIVATE KEY", key),
 	} {
 		if err := files.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // observeApprove is done when no request waits that ought to be approved.
-func (n *node) observeApprove(ctx context.Context) (Finding, error) {
+func (n *machine) observeApprove(ctx context.Context) (Finding, error) {
 	_, good, _, err := n.requests(ctx)
 	if err != nil || len(good) == 0 {
 		return OK(), err
@@ -18,7 +18,7 @@ func (n *node) observeApprove(ctx context.Context) (Finding, error) {
 	return Need("certificate request " + good[0].Metadata.Name + " to be approved"), nil
 }
 
-func (n *node) actApprove(ctx context.Context) error {
+func (n *machine) actApprove(ctx context.Context) error {
 	c, good, _, err := n.requests(ctx)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (n *node) actApprove(ctx context.Context) error {
 }
 
 // requests lists what is to be approved, and the version from which to watch.
-func (n *node) requests(ctx context.Context) (*kube.Client, []kube.CSR, string, error) {
+func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, string, error) {
 	c, err := n.api()
 	if err != nil {
 		return nil, nil, "", err
@@ -51,7 +51,7 @@ func (n *node) requests(ctx context.Context) (*kube.Client, []kube.CSR, string, 
 }
 
 // approvable says whether a request waits and the inventory vouches for it. Others are left to people, and logged once.
-func (n *node) approvable(csr kube.CSR) bool {
+func (n *machine) approvable(csr kube.CSR) bool {
 	if !csr.Pending() {
 		return false
 	}
@@ -62,7 +62,7 @@ func (n *node) approvable(csr kube.CSR) bool {
 	return err == nil
 }
 
-func (n *node) approve(ctx context.Context, c *kube.Client, csr kube.CSR) error {
+func (n *machine) approve(ctx context.Context, c *kube.Client, csr kube.CSR) error {
 	err := c.Approve(ctx, csr, "requestor and names match the inventory", n.Clock.Now())
 	var status *kube.StatusError
 	if errors.As(err, &status) && status.Code == 409 { // another control plane was quicker
@@ -76,7 +76,7 @@ func (n *node) approve(ctx context.Context, c *kube.Client, csr kube.CSR) error 
 
 // watchRequests approves requests the moment they come, until the context ends. It lists again whenever a watch ends;
 // the step looks every ten seconds beside it, so nothing hangs on this watch.
-func (n *node) watchRequests(ctx context.Context) {
+func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
 		if c, good, version, err := n.requests(ctx); err == nil {
 			for _, csr := range good {

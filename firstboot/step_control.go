@@ -12,7 +12,7 @@ import (
 )
 
 // observeAPIServer is done when the own API server says that it is ready, etcd behind it included.
-func (n *node) observeAPIServer(ctx context.Context) (Finding, error) {
+func (n *machine) observeAPIServer(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, "kube-apiserver.service")
 	if err != nil || !found.done {
 		return found, err
@@ -44,7 +44,7 @@ var controllers = []struct {
 	{"kube-scheduler.service", 10259},
 }
 
-func (n *node) observeControllers(ctx context.Context) (Finding, error) {
+func (n *machine) observeControllers(ctx context.Context) (Finding, error) {
 	for _, c := range controllers {
 		found, err := n.lookAt(ctx, c.unit)
 		if err != nil || !found.done {
@@ -61,7 +61,7 @@ func (n *node) observeControllers(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
-func (n *node) actControllers(ctx context.Context) error {
+func (n *machine) actControllers(ctx context.Context) error {
 	for _, c := range controllers {
 		if err := n.startUnit(c.unit)(ctx); err != nil {
 			return err
@@ -95,7 +95,7 @@ func (m meta) condition(kind string) kube.Condition {
 	return kube.Condition{}
 }
 
-func (n *node) observeObjects(ctx context.Context) (Finding, error) {
+func (n *machine) observeObjects(ctx context.Context) (Finding, error) {
 	c, err := n.api()
 	if err != nil {
 		return Finding{}, err
@@ -113,7 +113,7 @@ func (n *node) observeObjects(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
-func (n *node) actObjects(ctx context.Context) error {
+func (n *machine) actObjects(ctx context.Context) error {
 	c, err := n.api()
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func annotated(o roles.Object) ([]byte, error) {
 }
 
 // observeCluster is done when every deployment that slipwayd applies is available: cluster DNS above all.
-func (n *node) observeCluster(ctx context.Context) (Finding, error) {
+func (n *machine) observeCluster(ctx context.Context) (Finding, error) {
 	c, err := n.api()
 	if err != nil {
 		return Finding{}, err

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"sync"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
+	"slipway/node"
 )
 
 const (
@@ -19,12 +19,12 @@ const (
 
 // attester asks another node for its attestation.
 type attester interface {
-	Attest(ctx context.Context, n config.Node) (peer.Attestation, error)
+	Attest(ctx context.Context, n node.Node) (peer.Attestation, error)
 }
 
 // observeEtcd is done when the member is part of a quorum, the journal has it, and a restart of the unit could not form
 // anything any more. A member that does not run yet is decided upon here, so that a verdict to wait is a finding.
-func (n *node) observeEtcd(ctx context.Context) (Finding, error) {
+func (n *machine) observeEtcd(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, etcdUnit)
 	if err != nil {
 		return Finding{}, err
@@ -49,7 +49,7 @@ func (n *node) observeEtcd(ctx context.Context) (Finding, error) {
 }
 
 // decideEtcd asks the peers and applies the rules.
-func (n *node) decideEtcd(ctx context.Context) (Finding, error) {
+func (n *machine) decideEtcd(ctx context.Context) (Finding, error) {
 	w, err := n.world(ctx)
 	if err != nil {
 		return Finding{}, err
@@ -67,7 +67,7 @@ func (n *node) decideEtcd(ctx context.Context) (Finding, error) {
 }
 
 // world observes what decide needs. Peers are asked at the same time.
-func (n *node) world(ctx context.Context) (world, error) {
+func (n *machine) world(ctx context.Context) (world, error) {
 	data, err := n.hasData()
 	if err != nil {
 		return world{}, fmt.Errorf("looking for etcd data: %w", err)
@@ -80,7 +80,7 @@ func (n *node) world(ctx context.Context) (world, error) {
 	if data {
 		return w, nil
 	}
-	for _, p := range n.cfg.WithRole(config.Etcd) {
+	for _, p := range n.cfg.WithRole(node.Etcd) {
 		if p.Name != n.self.Name {
 			w.Peers = append(w.Peers, view{Name: p.Name})
 		}
@@ -93,7 +93,7 @@ func (n *node) world(ctx context.Context) (world, error) {
 	return w, nil
 }
 
-func (n *node) ask(ctx context.Context, v *view) {
+func (n *machine) ask(ctx context.Context, v *view) {
 	ctx, cancel := context.WithTimeout(ctx, peer.Timeout)
 	defer cancel()
 	p, _ := n.cfg.Lookup(v.Name)
@@ -107,7 +107,7 @@ func (n *node) ask(ctx context.Context, v *view) {
 
 // actEtcd carries the last verdict out, or settles a member that has become healthy. The journal knows of the start
 // before there can be data, and of the formation before anything else builds on it.
-func (n *node) actEtcd(ctx context.Context) error {
+func (n *machine) actEtcd(ctx context.Context) error {
 	u, err := n.unit(ctx, etcdUnit)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (n *node) actEtcd(ctx context.Context) error {
 
 // recordStart binds the journal to this cluster and keeps how the member came to it. What the journal said of another
 // cluster is over.
-func (n *node) recordStart() error {
+func (n *machine) recordStart() error {
 	token, verdict := n.cfg.EtcdToken(), string(n.etcd.Start)
 	if j := n.journal.Get(); j.Token == token && j.Started != "" {
 		return nil
@@ -146,11 +146,11 @@ func (n *node) recordStart() error {
 	})
 }
 
-func (n *node) envFor(state string) []byte {
+func (n *machine) envFor(state string) []byte {
 	return fmt.Appendf(nil, "ETCD_INITIAL_CLUSTER_STATE=%s\nETCD_INITIAL_CLUSTER_TOKEN=%s\n", state, n.cfg.EtcdToken())
 }
 
-func (n *node) writeEnv(state string) error {
+func (n *machine) writeEnv(state string) error {
 	if err := n.write(etcdEnv, n.envFor(state), 0o644); err != nil {
 		return fmt.Errorf("writing etcd's environment: %w", err)
 	}
@@ -159,8 +159,8 @@ func (n *node) writeEnv(state string) error {
 
 // etcdHealth asks the member over TLS with a client certificate. The answer is healthy only with a quorum: it is a
 // read through the log (etcd, server/etcdserver/api/etcdhttp/health.go).
-func (n *node) etcdHealth(ctx context.Context) error {
-	c, err := n.client(Identity{Cert: config.CertEtcdCli, CA: config.CAEtcd}, config.EtcdClient)
+func (n *machine) etcdHealth(ctx context.Context) error {
+	c, err := n.client(Identity{Cert: node.CertEtcdCli, CA: node.CAEtcd}, node.EtcdClient)
 	if err != nil {
 		return err
 	}

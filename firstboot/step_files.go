@@ -25,7 +25,7 @@ type target struct {
 }
 
 // targets are the rendered files and units.
-func (n *node) targets() []target {
+func (n *machine) targets() []target {
 	var all []target
 	for _, f := range n.out.Files {
 		all = append(all, target{f.Path, f.Mode, f.Content, false})
@@ -37,7 +37,7 @@ func (n *node) targets() []target {
 }
 
 // manifest is the list of what was written, sorted.
-func (n *node) manifest() ([]string, error) {
+func (n *machine) manifest() ([]string, error) {
 	data, err := n.FS.ReadFile(manifestPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -52,7 +52,7 @@ func (n *node) manifest() ([]string, error) {
 	return paths, nil
 }
 
-func (n *node) writeManifest(paths []string) error {
+func (n *machine) writeManifest(paths []string) error {
 	slices.Sort(paths)
 	data, err := json.MarshalIndent(slices.Compact(paths), "", "  ")
 	if err != nil {
@@ -61,7 +61,7 @@ func (n *node) writeManifest(paths []string) error {
 	return n.write(manifestPath, append(data, '\n'), 0o644)
 }
 
-func (n *node) observeFiles(context.Context) (Finding, error) {
+func (n *machine) observeFiles(context.Context) (Finding, error) {
 	var want []string
 	for _, t := range n.targets() {
 		want = append(want, t.path)
@@ -90,7 +90,7 @@ func (n *node) observeFiles(context.Context) (Finding, error) {
 
 // actFiles writes what differs and removes what earlier versions wrote. The manifest always names at least what is on
 // disk, so that nothing is left behind when power fails in between.
-func (n *node) actFiles(ctx context.Context) error {
+func (n *machine) actFiles(ctx context.Context) error {
 	before, err := n.manifest()
 	if err != nil {
 		n.log("forgetting which files were written: %v", err)
@@ -121,7 +121,7 @@ func (n *node) actFiles(ctx context.Context) error {
 	return n.reload(ctx)
 }
 
-func (n *node) place(t target) error {
+func (n *machine) place(t target) error {
 	same, err := n.matches(t.path, t.content, t.mode)
 	if err != nil || same {
 		return err
@@ -134,7 +134,7 @@ func (n *node) place(t target) error {
 	return n.write(t.path, t.content, t.mode)
 }
 
-func (n *node) removeStale(path string) error {
+func (n *machine) removeStale(path string) error {
 	if strings.HasPrefix(path, unitDir) {
 		if err := n.markReload(); err != nil {
 			return err
@@ -144,7 +144,7 @@ func (n *node) removeStale(path string) error {
 }
 
 // markReload remembers, before a unit is touched, that systemd must be told.
-func (n *node) markReload() error {
+func (n *machine) markReload() error {
 	marked, err := n.exists(reloadMarker)
 	if err != nil || marked {
 		return err
@@ -152,7 +152,7 @@ func (n *node) markReload() error {
 	return n.write(reloadMarker, nil, 0o644)
 }
 
-func (n *node) reload(ctx context.Context) error {
+func (n *machine) reload(ctx context.Context) error {
 	pending, err := n.exists(reloadMarker)
 	if err != nil || !pending {
 		return err

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/kube"
+	"slipway/node"
 )
 
 // roleLabel begins the labels by which people and schedulers know what a node is for. A kubelet may not give them to
@@ -16,7 +16,7 @@ const roleLabel = "node-role.kubernetes.io/"
 const nodesPath = "/api/v1/nodes"
 
 // roleLabels are the labels of a node of the inventory, with empty values as is the custom.
-func roleLabels(n config.Node) map[string]string {
+func roleLabels(n node.Node) map[string]string {
 	labels := map[string]string{}
 	for _, role := range n.Roles {
 		labels[roleLabel+string(role)] = ""
@@ -25,7 +25,7 @@ func roleLabels(n config.Node) map[string]string {
 }
 
 // observeLabels is done when every node that has registered wears its roles. Those still to come are found later.
-func (n *node) observeLabels(ctx context.Context) (Finding, error) {
+func (n *machine) observeLabels(ctx context.Context) (Finding, error) {
 	bare, err := n.bareNodes(ctx)
 	if err != nil || len(bare) == 0 {
 		return OK(), err
@@ -34,7 +34,7 @@ func (n *node) observeLabels(ctx context.Context) (Finding, error) {
 }
 
 // actLabels names the object's uid, so that a node deleted meanwhile is not made anew.
-func (n *node) actLabels(ctx context.Context) error {
+func (n *machine) actLabels(ctx context.Context) error {
 	bare, err := n.bareNodes(ctx)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (n *node) actLabels(ctx context.Context) error {
 }
 
 // bareNodes are the registered nodes that lack a label of theirs: name, uid, and all the labels that they should have.
-func (n *node) bareNodes(ctx context.Context) ([]kube.Metadata, error) {
+func (n *machine) bareNodes(ctx context.Context) ([]kube.Metadata, error) {
 	c, err := n.api()
 	if err != nil {
 		return nil, err

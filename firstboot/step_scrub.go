@@ -24,7 +24,7 @@ var (
 )
 
 // leftovers lists the files that must go.
-func (n *node) leftovers() ([]string, error) {
+func (n *machine) leftovers() ([]string, error) {
 	var found []string
 	for _, pattern := range alwaysScrub {
 		names, err := n.FS.Glob(pattern)
@@ -52,7 +52,7 @@ func (n *node) leftovers() ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-func (n *node) holdsConfig(name string) (bool, error) {
+func (n *machine) holdsConfig(name string) (bool, error) {
 	info, err := n.FS.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return false, nil
@@ -64,7 +64,7 @@ func (n *node) holdsConfig(name string) (bool, error) {
 	return bytes.Contains(data, []byte("PRIVATE KEY")) || bytes.Contains(data, []byte("data:")) || bytes.Contains(data, []byte(`"storage"`)), err
 }
 
-func (n *node) observeScrub(ctx context.Context) (Finding, error) {
+func (n *machine) observeScrub(ctx context.Context) (Finding, error) {
 	files, err := n.leftovers()
 	if err != nil {
 		return Finding{}, fmt.Errorf("looking for leftover configs: %w", err)
@@ -82,7 +82,7 @@ func (n *node) observeScrub(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
-func (n *node) actScrub(ctx context.Context) error {
+func (n *machine) actScrub(ctx context.Context) error {
 	files, err := n.leftovers()
 	if err != nil {
 		return fmt.Errorf("looking for leftover configs: %w", err)
@@ -115,7 +115,7 @@ var guestCleared = map[string]string{
 }
 
 // guestVars lists the VMware variables that still hold a config, sorted; none on other machines.
-func (n *node) guestVars(ctx context.Context) ([]string, error) {
+func (n *machine) guestVars(ctx context.Context) ([]string, error) {
 	vendor, err := n.FS.ReadFile("/sys/class/dmi/id/sys_vendor")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -146,7 +146,7 @@ func (n *node) guestVars(ctx context.Context) ([]string, error) {
 
 // guestVar reads a variable. The tool fails with "No value found" for one that was never set; its output may be a
 // secret and is never part of an error.
-func (n *node) guestVar(ctx context.Context, name string) (string, error) {
+func (n *machine) guestVar(ctx context.Context, name string) (string, error) {
 	out, err := n.Run.Run(ctx, rpctool, "info-get "+name)
 	if err != nil && strings.Contains(err.Error(), "No value found") {
 		return "", nil

@@ -8,14 +8,14 @@ import (
 	"io/fs"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // ImagePath holds facts about the image, written when it was built.
 const ImagePath = "/usr/lib/slipway/image.json"
 
 // clockFloor is a moment that has certainly passed: the image was built and the certificates were issued before it.
-func clockFloor(files FS, cfg *config.Config) (time.Time, error) {
+func clockFloor(files FS, cfg *node.Config) (time.Time, error) {
 	data, err := files.ReadFile(ImagePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return cfg.NotBefore, nil
@@ -36,7 +36,7 @@ func clockFloor(files FS, cfg *config.Config) (time.Time, error) {
 }
 
 // observeTime lets a node without any time source go on as long as its clock is not certainly wrong.
-func (n *node) observeTime(ctx context.Context) (Finding, error) {
+func (n *machine) observeTime(ctx context.Context) (Finding, error) {
 	floor, err := clockFloor(n.FS, n.cfg)
 	if err != nil {
 		return Finding{}, err
@@ -55,4 +55,4 @@ func (n *node) observeTime(ctx context.Context) (Finding, error) {
 	return Wait(waiting), nil
 }
 
-func (n *node) actTime(ctx context.Context) error { return n.startUnit("chrony.service")(ctx) }
+func (n *machine) actTime(ctx context.Context) error { return n.startUnit("chrony.service")(ctx) }

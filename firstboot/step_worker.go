@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/kube"
+	"slipway/node"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 )
 
 // observeContainerd: the unit is the distro's, so it may have been running before its config was written.
-func (n *node) observeContainerd(ctx context.Context) (Finding, error) {
+func (n *machine) observeContainerd(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, containerdUnit)
 	if err != nil || !found.done {
 		return found, err
@@ -38,7 +38,7 @@ func (n *node) observeContainerd(ctx context.Context) (Finding, error) {
 	return found, err
 }
 
-func (n *node) containerdSum() ([]byte, error) {
+func (n *machine) containerdSum() ([]byte, error) {
 	config, err := n.FS.ReadFile(containerdConfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading containerd's config: %w", err)
@@ -46,7 +46,7 @@ func (n *node) containerdSum() ([]byte, error) {
 	return []byte(sum(config) + "\n"), nil
 }
 
-func (n *node) actContainerd(ctx context.Context) error {
+func (n *machine) actContainerd(ctx context.Context) error {
 	want, err := n.containerdSum()
 	if err != nil {
 		return err
@@ -64,17 +64,17 @@ const (
 	pinnedLabel    = "io.cri-containerd.pinned"
 )
 
-func (n *node) ctr(ctx context.Context, args ...string) (string, error) {
+func (n *machine) ctr(ctx context.Context, args ...string) (string, error) {
 	return n.Run.Run(ctx, "ctr", append([]string{"--namespace", imageNamespace}, args...)...)
 }
 
 // images are those that the node starts from.
-func (n *node) images() []string {
+func (n *machine) images() []string {
 	return []string{n.cfg.Versions.PauseImage(), n.cfg.Versions.CoreDNSImage()}
 }
 
 // observeImages is done when all images are there and pinned.
-func (n *node) observeImages(ctx context.Context) (Finding, error) {
+func (n *machine) observeImages(ctx context.Context) (Finding, error) {
 	out, err := n.ctr(ctx, "images", "ls", "--quiet", fmt.Sprintf("labels.%q==pinned", pinnedLabel))
 	if err != nil {
 		return Finding{}, fmt.Errorf("listing images: %w", err)
@@ -90,10 +90,10 @@ func (n *node) observeImages(ctx context.Context) (Finding, error) {
 
 // actImages pins an image only when its files are on the disk. containerd's database always is at once, its files some
 // time later: after a power cut it may know an image whose layers are empty. Thus what is not pinned is not trusted.
-func (n *node) actImages(ctx context.Context) error {
-	archives, err := n.FS.Glob(config.ImagesDir + "/*.tar")
+func (n *machine) actImages(ctx context.Context) error {
+	archives, err := n.FS.Glob(node.ImagesDir + "/*.tar")
 	if err != nil {
-		return fmt.Errorf("looking for images in %s: %w", config.ImagesDir, err)
+		return fmt.Errorf("looking for images in %s: %w", node.ImagesDir, err)
 	}
 	if err := n.dropImages(ctx); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (n *node) actImages(ctx context.Context) error {
 
 // dropImages forgets what an attempt before this one left: leases, which keep content for a day, and the images under
 // every name that leads to them. --sync collects at once what nothing leads to any more.
-func (n *node) dropImages(ctx context.Context) error {
+func (n *machine) dropImages(ctx context.Context) error {
 	leases, err := n.ctr(ctx, "leases", "ls", "--quiet")
 	if err != nil {
 		return fmt.Errorf("listing leases: %w", err)
@@ -150,7 +150,7 @@ var digestPattern = regexp.MustCompile("sha256:[0-9a-f]{64}")
 
 // observeProxy starts kube-proxy only when the node is registered: it reads its address there, and would go on with
 // 127.0.0.1 if that took long.
-func (n *node) observeProxy(ctx context.Context) (Finding, error) {
+func (n *machine) observeProxy(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, "kube-proxy.service")
 	if err != nil || !found.act {
 		return found, err
@@ -162,7 +162,7 @@ func (n *node) observeProxy(ctx context.Context) (Finding, error) {
 	return found, err
 }
 
-func (n *node) nodeObject(ctx context.Context) (meta, error) {
+func (n *machine) nodeObject(ctx context.Context) (meta, error) {
 	var object meta
 	c, err := n.api()
 	if err != nil {
@@ -176,7 +176,7 @@ func (n *node) nodeObject(ctx context.Context) (meta, error) {
 
 // observeNodeReady is done when the kubelet of this boot says that it is ready and can be talked to. The object may
 // still tell of the time before a reset.
-func (n *node) observeNodeReady(ctx context.Context) (Finding, error) {
+func (n *machine) observeNodeReady(ctx context.Context) (Finding, error) {
 	object, err := n.nodeObject(ctx)
 	if kube.NotFound(err) {
 		return Wait("the node to be registered"), nil

@@ -122,7 +122,7 @@ func TestUnitStates(t *testing.T) {
 		{"LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nJob=\n", "x.service keeps failing (exit-code): main.go:1] it broke"},
 		{"LoadState=not-found\nActiveState=inactive\nSubState=dead\n", "there is no x.service on this node"},
 	} {
-		n := &node{Host: Host{Run: showRunner(test.show)}}
+		n := &machine{Host: Host{Run: showRunner(test.show)}}
 		found, err := n.lookAt(context.Background(), "x.service")
 		got := map[bool]string{true: "ok"}[found.done]
 		switch {

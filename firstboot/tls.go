@@ -12,17 +12,17 @@ import (
 	"sync"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/peer"
+	"slipway/node"
 )
 
 // keyPair reads a certificate with its key; name is a constant of package config.
 func keyPair(files FS, name string) (tls.Certificate, error) {
-	crt, err := files.ReadFile(path.Join(config.PKIDir, name+".crt"))
+	crt, err := files.ReadFile(path.Join(node.PKIDir, name+".crt"))
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("reading certificate: %w", err)
 	}
-	key, err := files.ReadFile(path.Join(config.PKIDir, name+".key"))
+	key, err := files.ReadFile(path.Join(node.PKIDir, name+".key"))
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("reading key: %w", err)
 	}
@@ -35,7 +35,7 @@ func keyPair(files FS, name string) (tls.Certificate, error) {
 
 // caPool reads a CA bundle.
 func caPool(files FS, name string) (*x509.CertPool, error) {
-	data, err := files.ReadFile(path.Join(config.PKIDir, name+".crt"))
+	data, err := files.ReadFile(path.Join(node.PKIDir, name+".crt"))
 	if err != nil {
 		return nil, fmt.Errorf("reading CA: %w", err)
 	}
@@ -99,8 +99,8 @@ type peerCaller struct {
 }
 
 // Attest asks one peer at its address in the inventory.
-func (c peerCaller) Attest(ctx context.Context, n config.Node) (peer.Attestation, error) {
-	client := peer.NewClient(c.base, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(config.PeerPort)), c.random)
+func (c peerCaller) Attest(ctx context.Context, n node.Node) (peer.Attestation, error) {
+	client := peer.NewClient(c.base, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
 	defer client.Close()
 	return client.Attest(ctx)
 }

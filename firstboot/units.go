@@ -16,7 +16,7 @@ type unitState struct {
 
 const systemctl = "systemctl"
 
-func (n *node) unit(ctx context.Context, name string) (unitState, error) {
+func (n *machine) unit(ctx context.Context, name string) (unitState, error) {
 	out, err := n.Run.Run(ctx, systemctl, "show", "--property=LoadState,ActiveState,SubState,Result,Job", name)
 	if err != nil {
 		return unitState{}, fmt.Errorf("asking for the state of %s: %w", name, err)
@@ -33,16 +33,16 @@ func (n *node) unit(ctx context.Context, name string) (unitState, error) {
 }
 
 // unitStep is a step that is done when a unit is active.
-func (n *node) unitStep(name, unit string, after ...string) Step {
+func (n *machine) unitStep(name, unit string, after ...string) Step {
 	return Step{Name: name, After: after, Observe: n.observeUnit(unit), Act: n.startUnit(unit)}
 }
 
-func (n *node) observeUnit(name string) func(context.Context) (Finding, error) {
+func (n *machine) observeUnit(name string) func(context.Context) (Finding, error) {
 	return func(ctx context.Context) (Finding, error) { return n.lookAt(ctx, name) }
 }
 
 // lookAt judges a unit: a service that notifies is active only once it is ready.
-func (n *node) lookAt(ctx context.Context, name string) (Finding, error) {
+func (n *machine) lookAt(ctx context.Context, name string) (Finding, error) {
 	u, err := n.unit(ctx, name)
 	switch {
 	case err != nil:
@@ -60,7 +60,7 @@ func (n *node) lookAt(ctx context.Context, name string) (Finding, error) {
 }
 
 // startUnit asks systemd for a start and does not wait for the end of it.
-func (n *node) startUnit(name string) func(context.Context) error {
+func (n *machine) startUnit(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := n.Run.Run(ctx, systemctl, "start", "--no-block", name)
 		return err
@@ -72,7 +72,7 @@ var klogHeader = regexp.MustCompile(`^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ `)
 const longest = 400 // bytes of a program's last line
 
 // lastWords is the last line that the unit's program logged, without what differs from try to try.
-func (n *node) lastWords(ctx context.Context, unit string) string {
+func (n *machine) lastWords(ctx context.Context, unit string) string {
 	out, err := n.Run.Run(ctx, "journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=1", "_SYSTEMD_UNIT="+unit)
 	line := strings.TrimSpace(out)
 	if err != nil || line == "" {
@@ -90,7 +90,7 @@ func (n *node) lastWords(ctx context.Context, unit string) string {
 var services = []string{"chrony.service", "docker.socket"}
 
 // observeServices asks for a start of what is installed and has not failed: a broken extra must not hold up the node.
-func (n *node) observeServices(ctx context.Context) (Finding, error) {
+func (n *machine) observeServices(ctx context.Context) (Finding, error) {
 	for _, name := range services {
 		u, err := n.unit(ctx, name)
 		if err != nil {
@@ -103,7 +103,7 @@ func (n *node) observeServices(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
-func (n *node) actServices(ctx context.Context) error {
+func (n *machine) actServices(ctx context.Context) error {
 	for _, name := range services {
 		u, err := n.unit(ctx, name)
 		if err != nil {

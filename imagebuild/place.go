@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/imagebuild/oci"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/stage"
+	"slipway/node"
 )
 
 // place turns a built payload into what is laid over the tree.
@@ -90,5 +90,5 @@ func (b *builder) placeImage(ctx context.Context, res payload.Result) ([]overlay
 	if err != nil {
 		return nil, err
 	}
-	return []overlay.Entry{{Path: path.Join(config.ImagesDir, name), Mode: 0o644, Host: filepath.Join(dir, name), Sum: key}}, nil
+	return []overlay.Entry{{Path: path.Join(node.ImagesDir, name), Mode: 0o644, Host: filepath.Join(dir, name), Sum: key}}, nil
 }

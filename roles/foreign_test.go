@@ -29,22 +29,22 @@ func checker(t *testing.T, program string) string {
 	return ""
 }
 
-// node is one rendered case laid out under a directory, with every path of ours moved there.
-type node struct {
+// laidOut is one rendered case laid out under a directory, with every path of ours moved there.
+type laidOut struct {
 	name, dir string
 	out       roles.Output
 }
 
 // layOut writes the files of each case below a directory of its own and rewrites the paths in them.
-func layOut(t *testing.T) []node {
+func layOut(t *testing.T) []laidOut {
 	t.Helper()
-	var nodes []node
+	var nodes []laidOut
 	for _, path := range cases(t, "[^b]*") {
 		out, err := roles.Render(contract(t, parse(t, path)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := node{name: filepath.Base(path), dir: t.TempDir(), out: out}
+		n := laidOut{name: filepath.Base(path), dir: t.TempDir(), out: out}
 		n.write(t, "/etc/slipway/pki/ca.crt", 0o644, []byte(someCA))
 		n.write(t, "/run/slipway-keepalived/interface.conf", 0o644, []byte("global_defs {\n dynamic_interfaces\n}\n$INTERFACE=any\n"))
 		for _, f := range out.Files {
@@ -57,7 +57,7 @@ func layOut(t *testing.T) []node {
 
 var ourPaths = regexp.MustCompile(`/(etc/slipway|run/slipway-keepalived)/`)
 
-func (n node) write(t *testing.T, path string, mode os.FileMode, content []byte) {
+func (n laidOut) write(t *testing.T, path string, mode os.FileMode, content []byte) {
 	t.Helper()
 	path = filepath.Join(n.dir, path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -70,7 +70,7 @@ func (n node) write(t *testing.T, path string, mode os.FileMode, content []byte)
 }
 
 // with calls check for each case that has the file.
-func with(t *testing.T, file string, check func(n node, path string)) {
+func with(t *testing.T, file string, check func(n laidOut, path string)) {
 	t.Helper()
 	found := false
 	for _, n := range layOut(t) {
@@ -85,7 +85,7 @@ func with(t *testing.T, file string, check func(n node, path string)) {
 	}
 }
 
-func run(t *testing.T, n node, program string, args ...string) {
+func run(t *testing.T, n laidOut, program string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
 		t.Errorf("%s: %s %q: %v\n%s", n.name, program, args, err, out)
@@ -95,20 +95,20 @@ func run(t *testing.T, n node, program string, args ...string) {
 func TestHAProxyTakesConfigs(t *testing.T) {
 	haproxy := checker(t, "haproxy")
 	for _, file := range []string{"/etc/slipway/apilb.cfg", "/etc/slipway/lb.cfg"} {
-		with(t, file, func(n node, path string) { run(t, n, haproxy, "-c", "-f", path) })
+		with(t, file, func(n laidOut, path string) { run(t, n, haproxy, "-c", "-f", path) })
 	}
 }
 
 func TestKeepalivedTakesConfigs(t *testing.T) {
 	keepalived := checker(t, "keepalived")
-	with(t, "/etc/slipway/keepalived.conf", func(n node, path string) {
+	with(t, "/etc/slipway/keepalived.conf", func(n laidOut, path string) {
 		run(t, n, keepalived, "--config-test", "--use-file="+path)
 	})
 }
 
 func TestNftTakesRules(t *testing.T) {
 	nft := checker(t, "nft")
-	with(t, "/etc/slipway/masq.nft", func(n node, path string) {
+	with(t, "/etc/slipway/masq.nft", func(n laidOut, path string) {
 		if os.Getuid() == 0 {
 			run(t, n, nft, "--check", "--file", path)
 			return
@@ -120,7 +120,7 @@ func TestNftTakesRules(t *testing.T) {
 func TestBashTakesScripts(t *testing.T) {
 	bash := checker(t, "bash")
 	for _, file := range []string{"/etc/slipway/keepalived-check", "/etc/slipway/keepalived-interface"} {
-		with(t, file, func(n node, path string) { run(t, n, bash, "-n", path) })
+		with(t, file, func(n laidOut, path string) { run(t, n, bash, "-n", path) })
 	}
 }
 

@@ -6,7 +6,7 @@
 package roles
 
 import (
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/base"
 	"slipway/roles/controlplane"
 	"slipway/roles/etcd"
@@ -25,7 +25,7 @@ type (
 
 // Render returns everything that the roles of cfg.Node ask for. Any error is one of the contract's, so rendering every
 // node at build time refuses whatever could fail at boot.
-func Render(cfg *config.Config) (Output, error) {
+func Render(cfg *node.Config) (Output, error) {
 	n, err := role.NewNode(cfg)
 	if err != nil {
 		return Output{}, err

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"slipway/firstboot/config"
 	"slipway/internal/golden"
+	"slipway/node"
 	"slipway/roles"
 )
 
@@ -69,9 +69,9 @@ func parse(t *testing.T, path string) *txtar.Archive {
 	return archive
 }
 
-func contract(t *testing.T, archive *txtar.Archive) *config.Config {
+func contract(t *testing.T, archive *txtar.Archive) *node.Config {
 	t.Helper()
-	cfg, err := config.Parse(archive.Files[0].Data)
+	cfg, err := node.Parse(archive.Files[0].Data)
 	if err != nil {
 		t.Fatalf("parsing node.json: %v", err)
 	}

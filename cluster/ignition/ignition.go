@@ -23,7 +23,7 @@ import (
 	"github.com/coreos/ignition/v2/config/v3_6/types"
 	"github.com/vincent-petithory/dataurl"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Limit is the most that a node's config may measure as it is handed over, gzip+base64, unless Input says otherwise:
@@ -35,7 +35,7 @@ const Unlimited = math.MaxInt
 
 // Input is all that one node's config is made of.
 type Input struct {
-	Config   *config.Config
+	Config   *node.Config
 	Gateway  netip.Addr // zero: no default route
 	APIName  string     // a name for the VIP in /etc/hosts, or nothing
 	Files    []File     // the node's certificates and keys
@@ -101,10 +101,10 @@ func base(in Input) (types.Config, error) {
 	if err != nil {
 		return types.Config{}, err
 	}
-	if _, err := config.Parse(contract); err != nil {
+	if _, err := node.Parse(contract); err != nil {
 		return types.Config{}, err
 	}
-	files = append(files, File{Path: config.Path, Mode: 0o600, Content: contract})
+	files = append(files, File{Path: node.Path, Mode: 0o600, Content: contract})
 	made, err := systemFiles(in)
 	if err != nil {
 		return types.Config{}, err
@@ -113,8 +113,8 @@ func base(in Input) (types.Config, error) {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	cfg := types.Config{Ignition: types.Ignition{Version: types.MaxVersion.String()}}
 	cfg.Storage.Directories = []types.Directory{
-		{Node: types.Node{Path: path.Dir(config.Path)}, DirectoryEmbedded1: types.DirectoryEmbedded1{Mode: util.IntToPtr(0o755)}},
-		{Node: types.Node{Path: config.PKIDir}, DirectoryEmbedded1: types.DirectoryEmbedded1{Mode: util.IntToPtr(0o700)}},
+		{Node: types.Node{Path: path.Dir(node.Path)}, DirectoryEmbedded1: types.DirectoryEmbedded1{Mode: util.IntToPtr(0o755)}},
+		{Node: types.Node{Path: node.PKIDir}, DirectoryEmbedded1: types.DirectoryEmbedded1{Mode: util.IntToPtr(0o700)}},
 	}
 	for _, f := range files {
 		cfg.Storage.Files = append(cfg.Storage.Files, f.ignition())

@@ -14,53 +14,53 @@ import (
 	"github.com/coreos/butane/config/common"
 	"golang.org/x/tools/txtar"
 
-	"slipway/firstboot/config"
 	"slipway/internal/golden"
+	"slipway/node"
 )
 
-// node is an inventory entry; i makes its pod network and its fingerprint.
-func node(i int, name, addr string, roles ...config.Role) config.Node {
-	n := config.Node{Name: name, Roles: roles, Address: netip.MustParsePrefix(addr + "/24"), Fingerprint: fmt.Sprintf("%064x", i)}
-	if n.Has(config.Worker) {
+// member is an inventory entry; i makes its pod network and its fingerprint.
+func member(i int, name, addr string, roles ...node.Role) node.Node {
+	n := node.Node{Name: name, Roles: roles, Address: netip.MustParsePrefix(addr + "/24"), Fingerprint: fmt.Sprintf("%064x", i)}
+	if n.Has(node.Worker) {
 		n.PodCIDR = netip.MustParsePrefix(fmt.Sprintf("10.%d.%d.0/24", 244+i/256, i%256))
 	}
 	return n
 }
 
-func contract(self string, nodes ...config.Node) *config.Config {
-	return &config.Config{
-		Version:   config.Version,
-		Cluster:   config.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
-		Versions:  config.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.14.1", Pause: "3.10.2"},
+func contract(self string, nodes ...node.Node) *node.Config {
+	return &node.Config{
+		Version:   node.Version,
+		Cluster:   node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
+		Versions:  node.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.14.1", Pause: "3.10.2"},
 		NotBefore: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		Node:      self,
 		Nodes:     nodes,
-		API:       config.API{Mode: config.ModeNone, Host: "10.0.0.11", Port: 6443},
-		Network: config.Network{
+		API:       node.API{Mode: node.ModeNone, Host: "10.0.0.11", Port: 6443},
+		Network: node.Network{
 			PodCIDR: netip.MustParsePrefix("10.244.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
 			APIService: netip.MustParseAddr("10.96.0.1"), DNSService: netip.MustParseAddr("10.96.0.10"),
-			CNI: config.CNIBridge, ProxyMode: config.ProxyIPVS, Scheduler: "rr",
+			CNI: node.CNIBridge, ProxyMode: node.ProxyIPVS, Scheduler: "rr",
 		},
-		Runtime: config.Runtime{Name: config.RuntimeContainerd},
+		Runtime: node.Runtime{Name: node.RuntimeContainerd},
 	}
 }
 
 func single() Input {
-	return Input{Config: contract("n1", node(1, "n1", "10.0.0.11", config.Etcd, config.ControlPlane, config.Worker))}
+	return Input{Config: contract("n1", member(1, "n1", "10.0.0.11", node.Etcd, node.ControlPlane, node.Worker))}
 }
 
 // ha is the dedicated shape seen from self: a balancer, three control planes, two workers, one of them in another subnet.
 func ha(self string) Input {
 	c := contract(self,
-		node(1, "lb1", "10.0.0.31", config.LB),
-		node(2, "cp1", "10.0.0.11", config.Etcd, config.ControlPlane),
-		node(3, "cp2", "10.0.0.12", config.Etcd, config.ControlPlane),
-		node(4, "cp3", "10.0.0.13", config.Etcd, config.ControlPlane),
-		node(5, "w1", "10.0.0.21", config.Worker),
-		node(6, "w2", "10.0.9.22", config.Worker))
+		member(1, "lb1", "10.0.0.31", node.LB),
+		member(2, "cp1", "10.0.0.11", node.Etcd, node.ControlPlane),
+		member(3, "cp2", "10.0.0.12", node.Etcd, node.ControlPlane),
+		member(4, "cp3", "10.0.0.13", node.Etcd, node.ControlPlane),
+		member(5, "w1", "10.0.0.21", node.Worker),
+		member(6, "w2", "10.0.9.22", node.Worker))
 	c.Nodes[4].Interface = "ens192"
 	c.Nodes[5].MAC = "52:54:00:12:34:56"
-	c.API = config.API{Mode: config.ModeDedicated, VIP: netip.MustParseAddr("10.0.0.10"), Host: "10.0.0.10", Port: 8443}
+	c.API = node.API{Mode: node.ModeDedicated, VIP: netip.MustParseAddr("10.0.0.10"), Host: "10.0.0.10", Port: 8443}
 	c.Network.DNS = []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")}
 	c.Network.NTP = []string{"ntp1.example.org", "10.0.0.4"}
 	return Input{Config: c, Gateway: netip.MustParseAddr("10.0.0.1"), APIName: "api.example.org"}
@@ -70,7 +70,7 @@ func TestGoldens(t *testing.T) {
 	withSnippets := single()
 	withSnippets.Snippets = []Snippet{snippet(t, "all.bu"), snippet(t, "node.bu")}
 	withPKI := single()
-	withPKI.Files = []File{{Path: config.PKIDir + "/sa.key", Mode: 0o600, Content: []byte("secret\n")}}
+	withPKI.Files = []File{{Path: node.PKIDir + "/sa.key", Mode: 0o600, Content: []byte("secret\n")}}
 	for name, in := range map[string]Input{
 		"single": withPKI, "butane": withSnippets,
 		"ha-lb": ha("lb1"), "ha-cp": ha("cp1"), "ha-worker-interface": ha("w1"), "ha-worker-mac": ha("w2"),
@@ -119,7 +119,7 @@ func compare(t *testing.T, path string, entries []Entry) {
 	for _, e := range entries {
 		name := strings.TrimSpace(fmt.Sprintf("%s %s %04o %s %s", e.Kind, e.Path, e.Mode, e.Owner, e.Note))
 		content := e.Content
-		if e.Path == config.Path && path != "testdata/single.txtar" {
+		if e.Path == node.Path && path != "testdata/single.txtar" {
 			content = []byte("(see single.txtar)\n")
 		}
 		a.Files = append(a.Files, txtar.File{Name: name, Data: content})

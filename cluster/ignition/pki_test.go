@@ -14,11 +14,11 @@ import (
 	"github.com/vincent-petithory/dataurl"
 
 	"slipway/cluster/pki"
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // real renders every node of the inventory with real certificates, and gives the store that they came from.
-func real(t *testing.T, nodes []config.Node) (map[string][]byte, pki.Memory) {
+func real(t *testing.T, nodes []node.Node) (map[string][]byte, pki.Memory) {
 	t.Helper()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	store := pki.Memory{}
@@ -54,20 +54,20 @@ func real(t *testing.T, nodes []config.Node) (map[string][]byte, pki.Memory) {
 }
 
 // large is three control planes that are everything at once, and as many workers as said.
-func large(workers int) []config.Node {
-	var nodes []config.Node
+func large(workers int) []node.Node {
+	var nodes []node.Node
 	for i := range 3 {
-		nodes = append(nodes, node(i, fmt.Sprintf("cp%d", i), fmt.Sprintf("10.0.0.%d", 10+i), config.LB, config.Etcd, config.ControlPlane, config.Worker))
+		nodes = append(nodes, member(i, fmt.Sprintf("cp%d", i), fmt.Sprintf("10.0.0.%d", 10+i), node.LB, node.Etcd, node.ControlPlane, node.Worker))
 	}
 	for i := range workers {
-		nodes = append(nodes, node(3+i, fmt.Sprintf("worker-%d", i), fmt.Sprintf("10.0.0.%d", 100+i), config.Worker))
+		nodes = append(nodes, member(3+i, fmt.Sprintf("worker-%d", i), fmt.Sprintf("10.0.0.%d", 100+i), node.Worker))
 	}
 	return nodes
 }
 
 func TestRootKeysStayAtHome(t *testing.T) {
 	configs, store := real(t, large(1))
-	for node, ign := range configs {
+	for host, ign := range configs {
 		entries, err := Decode(ign)
 		if err != nil {
 			t.Fatal(err)
@@ -87,19 +87,19 @@ func TestRootKeysStayAtHome(t *testing.T) {
 				}
 			}
 			switch strings.TrimSuffix(name, ".key") {
-			case config.CACluster, config.CAEtcd, config.CAFrontProxy, config.CAPeer, "admin", "slipway-operator":
+			case node.CACluster, node.CAEtcd, node.CAFrontProxy, node.CAPeer, "admin", "slipway-operator":
 				if here {
-					t.Errorf("%s holds %s", node, name)
+					t.Errorf("%s holds %s", host, name)
 				}
-			case config.SignerClient, config.SignerServing, config.SAKey:
-				if here != strings.HasPrefix(node, "cp") {
-					t.Errorf("%s: %s present is %v", node, name, here)
+			case node.SignerClient, node.SignerServing, node.SAKey:
+				if here != strings.HasPrefix(host, "cp") {
+					t.Errorf("%s: %s present is %v", host, name, here)
 				}
 				found = found || here
 			}
 		}
-		if strings.HasPrefix(node, "cp") && !found {
-			t.Errorf("%s: the search finds no key at all, so it proves nothing", node)
+		if strings.HasPrefix(host, "cp") && !found {
+			t.Errorf("%s: the search finds no key at all, so it proves nothing", host)
 		}
 	}
 }
@@ -116,8 +116,8 @@ func TestControlPlaneFits(t *testing.T) {
 func TestTooManyNodes(t *testing.T) {
 	in := single()
 	for i := range 1000 {
-		in.Config.Nodes = append(in.Config.Nodes, config.Node{
-			Name: fmt.Sprintf("worker-%d", i), Roles: []config.Role{config.Worker},
+		in.Config.Nodes = append(in.Config.Nodes, node.Node{
+			Name: fmt.Sprintf("worker-%d", i), Roles: []node.Role{node.Worker},
 			Address:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(1 + i/250), byte(1 + i%250)}), 16),
 			PodCIDR:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(245 + i/256%2), byte(i), 0}), 24),
 			Fingerprint: fmt.Sprintf("%x", sha256.Sum256([]byte{byte(i), byte(i >> 8)})),

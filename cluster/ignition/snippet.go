@@ -10,7 +10,7 @@ import (
 	"github.com/coreos/ignition/v2/config/v3_6"
 	"github.com/coreos/ignition/v2/config/v3_6/types"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Snippet is what the user adds to a node: an Ignition config that Butane made of one file.
@@ -44,7 +44,7 @@ func allowed(cfg types.Config, taken []string) error {
 		errs = append(errs, errors.New("kernel_arguments: the kernel command line is part of the signed image\nput them under kernel.cmdline of the spec"))
 	}
 	for _, p := range paths(cfg) {
-		if own := path.Dir(config.Path); p == own || strings.HasPrefix(p, own+"/") {
+		if own := path.Dir(node.Path); p == own || strings.HasPrefix(p, own+"/") {
 			errs = append(errs, fmt.Errorf("%s is slipway's own: nothing under %s may be written", p, own))
 		} else if slices.Contains(taken, p) {
 			errs = append(errs, fmt.Errorf("%s is written anew at every boot, so yours would be lost\nfor flags of the Kubernetes programs see kubernetes.extraArgs in the spec", p))

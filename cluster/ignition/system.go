@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"text/template"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 //go:embed templates
@@ -25,8 +25,8 @@ type route struct {
 
 // view is what the templates see.
 type view struct {
-	*config.Config
-	Self    config.Node
+	*node.Config
+	Self    node.Node
 	Gateway netip.Addr
 	APIName string
 	Routes  []route
@@ -61,12 +61,12 @@ func systemFiles(in Input) ([]File, error) {
 
 // podRoutes lead to the pods of every other worker. Control planes need them as well: the API server calls webhooks.
 // A worker in another subnet is left to the routers between them, which alone can know the way.
-func podRoutes(c *config.Config, self config.Node) []route {
-	if c.Network.CNI != config.CNIBridge || !self.Has(config.Worker) && !self.Has(config.ControlPlane) {
+func podRoutes(c *node.Config, self node.Node) []route {
+	if c.Network.CNI != node.CNIBridge || !self.Has(node.Worker) && !self.Has(node.ControlPlane) {
 		return nil
 	}
 	var routes []route
-	for _, n := range c.WithRole(config.Worker) {
+	for _, n := range c.WithRole(node.Worker) {
 		if n.Name != self.Name && self.Address.Contains(n.Address.Addr()) {
 			routes = append(routes, route{n.Name, n.PodCIDR, n.Address.Addr()})
 		}

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"text/template"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 //go:embed templates/kubeconfig.tmpl
@@ -48,7 +48,7 @@ func (p *PKI) Kubeconfig(name, server string) ([]byte, error) {
 	err = t.Execute(&out, map[string]string{
 		"Name":   name,
 		"Server": server,
-		"CA":     base64.StdEncoding.EncodeToString(p.cas[config.CACluster].CertPEM),
+		"CA":     base64.StdEncoding.EncodeToString(p.cas[node.CACluster].CertPEM),
 		"Cert":   base64.StdEncoding.EncodeToString(pair.CertPEM),
 		"Key":    base64.StdEncoding.EncodeToString(pair.KeyPEM),
 	})
@@ -70,6 +70,6 @@ func (p *PKI) OperatorTLS() (*tls.Config, error) {
 		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(p.cas[config.CAPeer].Cert)
+	roots.AddCert(p.cas[node.CAPeer].Cert)
 	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, MinVersion: tls.VersionTLS13}, nil
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // A real handshake: the operator against a node's peer certificate, both ways verified.
@@ -24,7 +24,7 @@ func TestOperatorTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := mustIssue(t, p, inventory())
-	pair := set.pair(t, "w1", config.CertPeer)
+	pair := set.pair(t, "w1", node.CertPeer)
 	cert, err := tls.X509KeyPair(pair.CertPEM, pair.KeyPEM)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Set holds every node's certificates.
@@ -31,7 +31,7 @@ type File struct {
 // Issue gives all nodes of the inventory their certificates: those in the store as long as they fit, else new ones.
 // apiHosts are all names and addresses under which a client may call an API server. Nothing is stored before
 // (*Set).Save. Fingerprints and NotBefore in cfg are not looked at: they come from the Set.
-func (p *PKI) Issue(cfg *config.Config, apiHosts []string) (*Set, error) {
+func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 	if err := p.Check(cfg.Cluster.ID); err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func (s *Set) Save() error {
 // Fingerprints maps each node to the SHA-256, in hex, of its peer certificate's SubjectPublicKeyInfo.
 func (s *Set) Fingerprints() map[string]string {
 	prints := map[string]string{}
-	for node, pairs := range s.nodes {
+	for name, pairs := range s.nodes {
 		for _, pair := range pairs {
-			if path.Base(pair.Name) == config.CertPeer {
-				prints[node] = Fingerprint(pair.Cert)
+			if path.Base(pair.Name) == node.CertPeer {
+				prints[name] = Fingerprint(pair.Cert)
 			}
 		}
 	}
@@ -111,20 +111,20 @@ func (s *Set) NotBefore() time.Time {
 
 // Files are the certificates and keys of one node, by path. CA certificates come without keys, but for the two
 // signers of the controller manager on control planes.
-func (s *Set) Files(n config.Node) ([]File, error) {
-	etcd, cp := n.Has(config.Etcd), n.Has(config.ControlPlane)
+func (s *Set) Files(n node.Node) ([]File, error) {
+	etcd, cp := n.Has(node.Etcd), n.Has(node.ControlPlane)
 	cas := s.pki.cas
 	files := []File{
-		certFile(config.CACluster, cas[config.CACluster].CertPEM, cas[config.SignerClient].CertPEM, cas[config.SignerServing].CertPEM),
-		certFile(config.CAPeer, cas[config.CAPeer].CertPEM),
+		certFile(node.CACluster, cas[node.CACluster].CertPEM, cas[node.SignerClient].CertPEM, cas[node.SignerServing].CertPEM),
+		certFile(node.CAPeer, cas[node.CAPeer].CertPEM),
 	}
 	pairs := slices.Clone(s.nodes[n.Name])
 	if etcd || cp {
-		files = append(files, certFile(config.CAEtcd, cas[config.CAEtcd].CertPEM))
+		files = append(files, certFile(node.CAEtcd, cas[node.CAEtcd].CertPEM))
 	}
 	if cp {
-		files = append(files, certFile(config.CAFrontProxy, cas[config.CAFrontProxy].CertPEM))
-		pairs = append(pairs, cas[config.SignerClient], cas[config.SignerServing])
+		files = append(files, certFile(node.CAFrontProxy, cas[node.CAFrontProxy].CertPEM))
+		pairs = append(pairs, cas[node.SignerClient], cas[node.SignerServing])
 		sa, err := s.serviceAccount()
 		if err != nil {
 			return nil, err
@@ -144,21 +144,21 @@ func (s *Set) Files(n config.Node) ([]File, error) {
 }
 
 func (s *Set) serviceAccount() ([]File, error) {
-	key, err := s.pki.store.Get(config.SAKey + ".key")
+	key, err := s.pki.store.Get(node.SAKey + ".key")
 	if err != nil {
 		return nil, fmt.Errorf("reading the service-account key: %w", err)
 	}
-	pub, err := s.pki.store.Get(config.SAKey + ".pub")
+	pub, err := s.pki.store.Get(node.SAKey + ".pub")
 	if err != nil {
 		return nil, fmt.Errorf("reading the service-account key: %w", err)
 	}
-	return []File{keyFile(config.SAKey, key), {Path: config.PKIDir + "/" + config.SAKey + ".pub", Mode: 0o644, Content: pub}}, nil
+	return []File{keyFile(node.SAKey, key), {Path: node.PKIDir + "/" + node.SAKey + ".pub", Mode: 0o644, Content: pub}}, nil
 }
 
 func certFile(name string, parts ...[]byte) File {
-	return File{Path: config.PKIDir + "/" + name + ".crt", Mode: 0o644, Content: bytes.Join(parts, nil)}
+	return File{Path: node.PKIDir + "/" + name + ".crt", Mode: 0o644, Content: bytes.Join(parts, nil)}
 }
 
 func keyFile(name string, key []byte) File {
-	return File{Path: config.PKIDir + "/" + name + ".key", Mode: 0o600, Content: key}
+	return File{Path: node.PKIDir + "/" + name + ".key", Mode: 0o600, Content: key}
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // leaf is one end certificate: its name, its CA and what it must say.
@@ -30,45 +30,45 @@ var (
 // operatorLeafs are the certificates that stay with the operator.
 func operatorLeafs() []leaf {
 	return []leaf{
-		{name: certAdmin, ca: config.CACluster, cn: "kubernetes-admin", orgs: []string{"system:masters"}, usages: client},
-		{name: certOperator, ca: config.CAPeer, cn: OperatorCN, usages: client},
+		{name: certAdmin, ca: node.CACluster, cn: "kubernetes-admin", orgs: []string{"system:masters"}, usages: client},
+		{name: certOperator, ca: node.CAPeer, cn: OperatorCN, usages: client},
 	}
 }
 
 // nodeLeafs are the certificates that node n must have.
-func nodeLeafs(n config.Node, apiHosts []string) []leaf {
+func nodeLeafs(n node.Node, apiHosts []string) []leaf {
 	addr := n.Address.Addr().String()
 	own := []string{n.Name, addr, "127.0.0.1"}
-	leafs := []leaf{{name: config.CertPeer, ca: config.CAPeer, cn: n.Name, hosts: own, usages: both}}
-	etcd, cp := n.Has(config.Etcd), n.Has(config.ControlPlane)
+	leafs := []leaf{{name: node.CertPeer, ca: node.CAPeer, cn: n.Name, hosts: own, usages: both}}
+	etcd, cp := n.Has(node.Etcd), n.Has(node.ControlPlane)
 	if etcd {
 		// etcd dials itself with its server certificate, so that one must be a client as well.
 		leafs = append(leafs,
-			leaf{name: config.CertEtcdSrv, ca: config.CAEtcd, cn: n.Name, hosts: append(own, "localhost"), usages: both},
-			leaf{name: config.CertEtcdPeer, ca: config.CAEtcd, cn: n.Name, hosts: own, usages: both})
+			leaf{name: node.CertEtcdSrv, ca: node.CAEtcd, cn: n.Name, hosts: append(own, "localhost"), usages: both},
+			leaf{name: node.CertEtcdPeer, ca: node.CAEtcd, cn: n.Name, hosts: own, usages: both})
 	}
 	if etcd || cp {
-		leafs = append(leafs, leaf{name: config.CertEtcdCli, ca: config.CAEtcd, cn: "etcd-client:" + n.Name, usages: client})
+		leafs = append(leafs, leaf{name: node.CertEtcdCli, ca: node.CAEtcd, cn: "etcd-client:" + n.Name, usages: client})
 	}
 	if cp {
 		leafs = append(leafs, controlPlaneLeafs(apiHosts)...)
 	}
-	if n.Has(config.Worker) {
+	if n.Has(node.Worker) {
 		leafs = append(leafs,
-			leaf{name: config.CertProxy, ca: config.CACluster, cn: "system:kube-proxy", usages: client},
-			leaf{name: config.CertKubelet, ca: config.CACluster, cn: "system:node:" + n.Name, orgs: []string{"system:nodes"}, usages: client})
+			leaf{name: node.CertProxy, ca: node.CACluster, cn: "system:kube-proxy", usages: client},
+			leaf{name: node.CertKubelet, ca: node.CACluster, cn: "system:node:" + n.Name, orgs: []string{"system:nodes"}, usages: client})
 	}
 	return leafs
 }
 
 func controlPlaneLeafs(apiHosts []string) []leaf {
 	return []leaf{
-		{name: config.CertAPIServer, ca: config.CACluster, cn: "kube-apiserver", hosts: apiHosts, usages: server},
-		{name: config.CertAPIKubelet, ca: config.CACluster, cn: "kube-apiserver-kubelet-client", usages: client},
-		{name: config.CertFrontProxy, ca: config.CAFrontProxy, cn: "front-proxy-client", usages: client},
-		{name: config.CertCM, ca: config.CACluster, cn: "system:kube-controller-manager", usages: client},
-		{name: config.CertScheduler, ca: config.CACluster, cn: "system:kube-scheduler", usages: client},
-		{name: config.CertAdmin, ca: config.CACluster, cn: "slipway:slipwayd", orgs: []string{"system:masters"}, usages: client},
+		{name: node.CertAPIServer, ca: node.CACluster, cn: "kube-apiserver", hosts: apiHosts, usages: server},
+		{name: node.CertAPIKubelet, ca: node.CACluster, cn: "kube-apiserver-kubelet-client", usages: client},
+		{name: node.CertFrontProxy, ca: node.CAFrontProxy, cn: "front-proxy-client", usages: client},
+		{name: node.CertCM, ca: node.CACluster, cn: "system:kube-controller-manager", usages: client},
+		{name: node.CertScheduler, ca: node.CACluster, cn: "system:kube-scheduler", usages: client},
+		{name: node.CertAdmin, ca: node.CACluster, cn: "slipway:slipwayd", orgs: []string{"system:masters"}, usages: client},
 	}
 }
 

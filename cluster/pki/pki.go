@@ -20,7 +20,7 @@ import (
 	"io/fs"
 	"time"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Lifetimes. Everything starts Backdate early, so that a node whose clock lags can begin.
@@ -49,12 +49,12 @@ type authority struct {
 // authorities lists the CAs, parents first.
 func authorities() []authority {
 	return []authority{
-		{name: config.CACluster, title: "cluster CA"},
-		{name: config.CAEtcd, title: "etcd CA"},
-		{name: config.CAFrontProxy, title: "front-proxy CA"},
-		{name: config.CAPeer, title: "peer CA"},
-		{name: config.SignerClient, title: "kubelet client signer", parent: config.CACluster, usages: []string{usageClient}},
-		{name: config.SignerServing, title: "kubelet serving signer", parent: config.CACluster, usages: []string{usageServer}},
+		{name: node.CACluster, title: "cluster CA"},
+		{name: node.CAEtcd, title: "etcd CA"},
+		{name: node.CAFrontProxy, title: "front-proxy CA"},
+		{name: node.CAPeer, title: "peer CA"},
+		{name: node.SignerClient, title: "kubelet client signer", parent: node.CACluster, usages: []string{usageClient}},
+		{name: node.SignerServing, title: "kubelet serving signer", parent: node.CACluster, usages: []string{usageServer}},
 	}
 }
 
@@ -96,7 +96,7 @@ func Init(store Store, id string, now time.Time) (Report, error) {
 	if err != nil {
 		return r, fmt.Errorf("making the service-account key: %w", err)
 	}
-	note(config.SAKey, made)
+	note(node.SAKey, made)
 	for _, l := range operatorLeafs() {
 		_, made, err := p.ensureLeaf("", l)
 		if err != nil {
@@ -173,11 +173,11 @@ func (p *PKI) belongs(a authority, id string) error {
 
 // ensureServiceAccount loads or makes the key that signs service-account tokens, and its public half.
 func (p *PKI) ensureServiceAccount() (bool, error) {
-	_, err := p.store.Get(config.SAKey + ".pub")
+	_, err := p.store.Get(node.SAKey + ".pub")
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	key, keyPEM, err := p.keyFor(config.SAKey)
+	key, keyPEM, err := p.keyFor(node.SAKey)
 	if err != nil {
 		return false, err
 	}
@@ -185,10 +185,10 @@ func (p *PKI) ensureServiceAccount() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("encoding the public key: %w", err)
 	}
-	if err := p.putKey(config.SAKey, keyPEM); err != nil {
+	if err := p.putKey(node.SAKey, keyPEM); err != nil {
 		return false, err
 	}
-	return true, p.store.Put(config.SAKey+".pub", encodePEM("PUBLIC KEY", pub))
+	return true, p.store.Put(node.SAKey+".pub", encodePEM("PUBLIC KEY", pub))
 }
 
 // inputError is the user's to mend; nothing was written.

@@ -18,33 +18,33 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"slipway/firstboot/config"
 	"slipway/internal/golden"
+	"slipway/node"
 )
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // inventory is three stacked control planes, a worker and a load balancer.
-func inventory() *config.Config {
-	node := func(name, addr string, roles ...config.Role) config.Node {
-		return config.Node{Name: name, Roles: roles, Address: netip.MustParsePrefix(addr + "/24")}
+func inventory() *node.Config {
+	member := func(name, addr string, roles ...node.Role) node.Node {
+		return node.Node{Name: name, Roles: roles, Address: netip.MustParsePrefix(addr + "/24")}
 	}
-	return &config.Config{
-		Cluster: config.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
-		API:     config.API{Mode: config.ModeStacked, VIP: netip.MustParseAddr("10.0.0.10"), Host: "api.example.org", Port: 8443},
-		Network: config.Network{APIService: netip.MustParseAddr("10.96.0.1")},
-		Nodes: []config.Node{
-			node("cp1", "10.0.0.11", config.Etcd, config.ControlPlane),
-			node("cp2", "10.0.0.12", config.Etcd, config.ControlPlane),
-			node("cp3", "10.0.0.13", config.Etcd, config.ControlPlane),
-			node("w1", "10.0.0.21", config.Worker),
-			node("lb1", "10.0.0.31", config.LB),
+	return &node.Config{
+		Cluster: node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
+		API:     node.API{Mode: node.ModeStacked, VIP: netip.MustParseAddr("10.0.0.10"), Host: "api.example.org", Port: 8443},
+		Network: node.Network{APIService: netip.MustParseAddr("10.96.0.1")},
+		Nodes: []node.Node{
+			member("cp1", "10.0.0.11", node.Etcd, node.ControlPlane),
+			member("cp2", "10.0.0.12", node.Etcd, node.ControlPlane),
+			member("cp3", "10.0.0.13", node.Etcd, node.ControlPlane),
+			member("w1", "10.0.0.21", node.Worker),
+			member("lb1", "10.0.0.31", node.LB),
 		},
 	}
 }
 
 // hosts stands for what the spec knows of the API's names.
-func hosts(c *config.Config) []string {
+func hosts(c *node.Config) []string {
 	return []string{"kubernetes.default.svc", "cp1", c.API.VIP.String(), c.API.Host, "10.96.0.1", "localhost", "127.0.0.1"}
 }
 
@@ -60,7 +60,7 @@ func mustInit(t *testing.T, s Store) *PKI {
 	return p
 }
 
-func mustIssue(t *testing.T, p *PKI, cfg *config.Config) *Set {
+func mustIssue(t *testing.T, p *PKI, cfg *node.Config) *Set {
 	t.Helper()
 	set, err := p.Issue(cfg, hosts(cfg))
 	if err != nil {
@@ -137,10 +137,10 @@ func TestBundleAcceptsWhatTheSignersIssue(t *testing.T) {
 		usage  x509.ExtKeyUsage
 		want   bool
 	}{
-		{config.SignerClient, x509.ExtKeyUsageClientAuth, true},
-		{config.SignerClient, x509.ExtKeyUsageServerAuth, false},
-		{config.SignerServing, x509.ExtKeyUsageServerAuth, true},
-		{config.SignerServing, x509.ExtKeyUsageClientAuth, false},
+		{node.SignerClient, x509.ExtKeyUsageClientAuth, true},
+		{node.SignerClient, x509.ExtKeyUsageServerAuth, false},
+		{node.SignerServing, x509.ExtKeyUsageServerAuth, true},
+		{node.SignerServing, x509.ExtKeyUsageClientAuth, false},
 	} {
 		leaf := signedBy(t, nodeFile(t, set, "cp1", tc.signer+".crt"), nodeFile(t, set, "cp1", tc.signer+".key"), tc.usage)
 		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: epoch, KeyUsages: []x509.ExtKeyUsage{tc.usage}})
@@ -174,19 +174,19 @@ func signedBy(t *testing.T, caPEM, keyPEM []byte, usage x509.ExtKeyUsage) *x509.
 	return leaf
 }
 
-func nodeFile(t *testing.T, set *Set, node, name string) []byte {
+func nodeFile(t *testing.T, set *Set, of, name string) []byte {
 	t.Helper()
-	n, _ := inventory().Lookup(node)
+	n, _ := inventory().Lookup(of)
 	files, err := set.Files(n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if f.Path == config.PKIDir+"/"+name {
+		if f.Path == node.PKIDir+"/"+name {
 			return f.Content
 		}
 	}
-	t.Fatalf("node %q gets no %q", node, name)
+	t.Fatalf("node %q gets no %q", of, name)
 	return nil
 }
 
@@ -229,19 +229,19 @@ func TestLeafsAreReused(t *testing.T) {
 	if !notBefore.Equal(epoch) {
 		t.Errorf("NotBefore is %v, want %v", notBefore, epoch)
 	}
-	type change func(*config.Config)
+	type change func(*node.Config)
 	for _, tc := range []struct {
 		name   string
 		after  time.Duration
 		change change
 		fresh  []string
 	}{
-		{"nothing changed", time.Hour, func(*config.Config) {}, []string{}},
-		{"a third is left", LeafLife / 3 * 2, func(*config.Config) {}, nil},
-		{"another worker", time.Hour, func(c *config.Config) {
-			c.Nodes = append(c.Nodes, config.Node{Name: "w2", Roles: []config.Role{config.Worker}, Address: netip.MustParsePrefix("10.0.0.22/24")})
+		{"nothing changed", time.Hour, func(*node.Config) {}, []string{}},
+		{"a third is left", LeafLife / 3 * 2, func(*node.Config) {}, nil},
+		{"another worker", time.Hour, func(c *node.Config) {
+			c.Nodes = append(c.Nodes, node.Node{Name: "w2", Roles: []node.Role{node.Worker}, Address: netip.MustParsePrefix("10.0.0.22/24")})
 		}, []string{"nodes/w2/slipwayd", "nodes/w2/kube-proxy", "nodes/w2/kubelet-client"}},
-		{"another VIP", time.Hour, func(c *config.Config) { c.API.VIP = netip.MustParseAddr("10.0.0.9") },
+		{"another VIP", time.Hour, func(c *node.Config) { c.API.VIP = netip.MustParseAddr("10.0.0.9") },
 			[]string{"nodes/cp1/apiserver", "nodes/cp2/apiserver", "nodes/cp3/apiserver"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"slipway/cluster"
 	"slipway/cluster/ignition"
 	"slipway/cluster/pki"
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles"
 )
 
@@ -160,7 +160,7 @@ func renderAll(loaded *cluster.Loaded, p *pki.PKI, limit int) ([]outFile, *pki.S
 }
 
 // renderNode makes one node's config and what slipwayd will make of its contract: whatever could fail at boot fails here.
-func renderNode(loaded *cluster.Loaded, c *config.Config, set *pki.Set, limit int) ([]byte, roles.Output, error) {
+func renderNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, limit int) ([]byte, roles.Output, error) {
 	out, err := roles.Render(c)
 	if err != nil {
 		return nil, out, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
@@ -170,7 +170,7 @@ func renderNode(loaded *cluster.Loaded, c *config.Config, set *pki.Set, limit in
 }
 
 // renderIgnition makes one node's config; out is what its roles write besides.
-func renderIgnition(loaded *cluster.Loaded, c *config.Config, set *pki.Set, out roles.Output, limit int) ([]byte, error) {
+func renderIgnition(loaded *cluster.Loaded, c *node.Config, set *pki.Set, out roles.Output, limit int) ([]byte, error) {
 	spec := loaded.Spec
 	in := ignition.Input{Config: c, APIName: apiName(spec), Limit: limit}
 	if spec.Network.Gateway != "" {

@@ -12,7 +12,7 @@ import (
 
 	"slipway/cluster"
 	"slipway/cluster/pki"
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // clusterOptions are the flags of every verb that needs the spec and its secrets.
@@ -75,7 +75,7 @@ func (o *clusterOptions) openPKI() (*pki.PKI, *pki.Dir, error) {
 
 // contracts issues every node's certificates and gives every node's contract with them, in the spec's order.
 // The certificates are not stored yet.
-func contracts(spec *cluster.Spec, p *pki.PKI) ([]*config.Config, *pki.Set, error) {
+func contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error) {
 	draft, err := spec.Contract(spec.Nodes[0].Name, draftInputs(spec))
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +89,7 @@ func contracts(spec *cluster.Spec, p *pki.PKI) ([]*config.Config, *pki.Set, erro
 		return nil, nil, err
 	}
 	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), NotBefore: set.NotBefore()}
-	var all []*config.Config
+	var all []*node.Config
 	for _, n := range spec.Nodes {
 		c, err := spec.Contract(n.Name, in)
 		if err != nil {

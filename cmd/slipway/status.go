@@ -18,9 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/cluster"
-	"slipway/firstboot/config"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 // askOptions say which nodes to ask, and where.
@@ -125,7 +125,7 @@ func (o *askOptions) targets() ([]target, error) {
 	var all []target
 	for _, n := range spec.Nodes {
 		if addr, ok := where[n.Name]; ok {
-			all = append(all, target{n.Name, peer.NewClient(base, config.Node{Name: n.Name}, addr, rand.Reader)})
+			all = append(all, target{n.Name, peer.NewClient(base, node.Node{Name: n.Name}, addr, rand.Reader)})
 		}
 	}
 	return all, nil
@@ -139,7 +139,7 @@ func (o *askOptions) where(spec *cluster.Spec) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading address of node %q: %w", n.Name, err)
 		}
-		known[n.Name] = net.JoinHostPort(prefix.Addr().String(), strconv.Itoa(config.PeerPort))
+		known[n.Name] = net.JoinHostPort(prefix.Addr().String(), strconv.Itoa(node.PeerPort))
 	}
 	where := map[string]string{}
 	for _, name := range o.nodes {

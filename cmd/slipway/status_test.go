@@ -17,9 +17,9 @@ import (
 
 	"slipway/cluster"
 	"slipway/cluster/pki"
-	"slipway/firstboot/config"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 const statusSpec = `cluster:
@@ -95,7 +95,7 @@ func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 }
 
 // serverOptions are a node's own, from the files that its Ignition config would bring.
-func serverOptions(t *testing.T, set *pki.Set, cfg *config.Config, node peer.Node) peer.ServerOptions {
+func serverOptions(t *testing.T, set *pki.Set, cfg *node.Config, api peer.Node) peer.ServerOptions {
 	t.Helper()
 	files := map[string][]byte{}
 	list, err := set.Files(cfg.Self())
@@ -105,15 +105,15 @@ func serverOptions(t *testing.T, set *pki.Set, cfg *config.Config, node peer.Nod
 	for _, f := range list {
 		files[filepath.Base(f.Path)] = f.Content
 	}
-	pair, err := tls.X509KeyPair(files[config.CertPeer+".crt"], files[config.CertPeer+".key"])
+	pair, err := tls.X509KeyPair(files[node.CertPeer+".crt"], files[node.CertPeer+".key"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(files[config.CAPeer+".crt"]) {
+	if !pool.AppendCertsFromPEM(files[node.CAPeer+".crt"]) {
 		t.Fatal("no peer CA")
 	}
-	return peer.ServerOptions{Certificate: pair, CA: pool, Inventory: cfg.Nodes, Now: time.Now, Node: node}
+	return peer.ServerOptions{Certificate: pair, CA: pool, Inventory: cfg.Nodes, Now: time.Now, Node: api}
 }
 
 // slipway runs a command line and gives its exit code and all that it printed.

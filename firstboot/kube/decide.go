@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 const (
@@ -22,16 +22,16 @@ var servingUsages = []string{"digital signature", "key encipherment", "server au
 
 // Decide says why a request for a kubelet's serving certificate must not be approved; nil means that it may be.
 // It may be if a node of the inventory asks for itself, by its own name and address only, and for serving only.
-func Decide(csr CSR, inventory []config.Node) error {
+func Decide(csr CSR, inventory []node.Node) error {
 	if csr.Spec.SignerName != SignerKubeletServing {
 		return fmt.Errorf("signer %q is not %q", csr.Spec.SignerName, SignerKubeletServing)
 	}
 	name, ok := strings.CutPrefix(csr.Spec.Username, nodeUserPrefix)
-	i := slices.IndexFunc(inventory, func(n config.Node) bool { return n.Name == name })
+	i := slices.IndexFunc(inventory, func(n node.Node) bool { return n.Name == name })
 	if !ok || i < 0 {
 		return fmt.Errorf("requestor %q is no node of the inventory", csr.Spec.Username)
 	}
-	if !inventory[i].Has(config.Worker) {
+	if !inventory[i].Has(node.Worker) {
 		return fmt.Errorf("node %q runs no kubelet", name)
 	}
 	if !slices.Contains(csr.Spec.Groups, nodesGroup) {
@@ -74,7 +74,7 @@ func parseRequest(data []byte) (*x509.CertificateRequest, error) {
 	return request, nil
 }
 
-func checkRequest(r *x509.CertificateRequest, user string, node config.Node) error {
+func checkRequest(r *x509.CertificateRequest, user string, node node.Node) error {
 	if r.Subject.CommonName != user {
 		return fmt.Errorf("common name %q is not the requestor %q", r.Subject.CommonName, user)
 	}

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
-var inventory = []config.Node{
-	{Name: "cp1", Roles: []config.Role{config.Etcd, config.ControlPlane}, Address: netip.MustParsePrefix("10.0.0.11/24")},
-	{Name: "w1", Roles: []config.Role{config.Worker}, Address: netip.MustParsePrefix("10.0.0.21/24")},
-	{Name: "w2", Roles: []config.Role{config.Worker}, Address: netip.MustParsePrefix("10.0.0.22/24")},
+var inventory = []node.Node{
+	{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}, Address: netip.MustParsePrefix("10.0.0.11/24")},
+	{Name: "w1", Roles: []node.Role{node.Worker}, Address: netip.MustParsePrefix("10.0.0.21/24")},
+	{Name: "w2", Roles: []node.Role{node.Worker}, Address: netip.MustParsePrefix("10.0.0.22/24")},
 }
 
 // request is what the kubelet of w1 asks for, changed.

@@ -14,13 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 // Client calls one node. The node proves itself by a certificate for its name, whatever the address is.
 type Client struct {
-	node   config.Node
+	node   node.Node
 	addr   string
 	random io.Reader
 	http   *http.Client
@@ -28,7 +28,7 @@ type Client struct {
 
 // NewClient makes a client for a node at addr, "host:port". base holds the caller's certificate and the peer CA;
 // random makes nonces.
-func NewClient(base *tls.Config, node config.Node, addr string, random io.Reader) *Client {
+func NewClient(base *tls.Config, node node.Node, addr string, random io.Reader) *Client {
 	cfg := base.Clone()
 	cfg.ServerName, cfg.MinVersion = node.Name, tls.VersionTLS13
 	if node.Fingerprint != "" {
@@ -41,7 +41,7 @@ func NewClient(base *tls.Config, node config.Node, addr string, random io.Reader
 	}}
 }
 
-func checkNode(s tls.ConnectionState, node config.Node) error {
+func checkNode(s tls.ConnectionState, node node.Node) error {
 	if len(s.PeerCertificates) == 0 || Fingerprint(s.PeerCertificates[0].RawSubjectPublicKeyInfo) != node.Fingerprint {
 		return fmt.Errorf("the key of %q is not the one in the inventory", node.Name)
 	}

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 // authority is a CA for one test.
@@ -84,17 +84,17 @@ func (fakeNode) Attest() (Attestation, error) {
 type lab struct {
 	ca     authority
 	addr   string
-	n1, n2 config.Node
+	n1, n2 node.Node
 	caller tls.Certificate // n2's
 }
 
 func newLab(t *testing.T) lab {
 	t.Helper()
-	l := lab{ca: newAuthority(t), n1: config.Node{Name: "n1"}, n2: config.Node{Name: "n2"}}
+	l := lab{ca: newAuthority(t), n1: node.Node{Name: "n1"}, n2: node.Node{Name: "n2"}}
 	var server tls.Certificate
 	server, l.n1.Fingerprint = l.ca.issue(t, "n1")
 	l.caller, l.n2.Fingerprint = l.ca.issue(t, "n2")
-	s, err := NewServer(ServerOptions{Certificate: server, CA: l.ca.pool(), Inventory: []config.Node{l.n1, l.n2}, Now: time.Now, Node: fakeNode{}})
+	s, err := NewServer(ServerOptions{Certificate: server, CA: l.ca.pool(), Inventory: []node.Node{l.n1, l.n2}, Now: time.Now, Node: fakeNode{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func newLab(t *testing.T) lab {
 	return l
 }
 
-func (l lab) client(node config.Node, certs ...tls.Certificate) *Client {
+func (l lab) client(node node.Node, certs ...tls.Certificate) *Client {
 	return NewClient(&tls.Config{RootCAs: l.ca.pool(), Certificates: certs}, node, l.addr, rand.Reader)
 }
 
@@ -116,7 +116,7 @@ func TestCalls(t *testing.T) {
 	l := newLab(t)
 	ctx := context.Background()
 	operator, _ := l.ca.issue(t, OperatorCN)
-	for name, c := range map[string]*Client{"a node": l.client(l.n1, l.caller), "the operator": l.client(config.Node{Name: "n1"}, operator)} {
+	for name, c := range map[string]*Client{"a node": l.client(l.n1, l.caller), "the operator": l.client(node.Node{Name: "n1"}, operator)} {
 		if d, err := c.Status(ctx); err != nil || d.Step != "etcd" {
 			t.Errorf("%s: status %+v, %v", name, d, err)
 		}
@@ -136,7 +136,7 @@ func TestStrangers(t *testing.T) {
 	for name, c := range map[string]*Client{
 		"no certificate": l.client(l.n1), "a key that is not in the inventory": l.client(l.n1, otherKey),
 		"an unknown name": l.client(l.n1, unknown), "an operator of another CA": l.client(l.n1, foreign),
-		"another node's name": l.client(config.Node{Name: "n2"}, l.caller), "another key than the inventory's": l.client(config.Node{Name: "n1", Fingerprint: l.n2.Fingerprint}, l.caller),
+		"another node's name": l.client(node.Node{Name: "n2"}, l.caller), "another key than the inventory's": l.client(node.Node{Name: "n1", Fingerprint: l.n2.Fingerprint}, l.caller),
 	} {
 		if d, err := c.Status(context.Background()); err == nil {
 			t.Errorf("%s: got %+v", name, d)

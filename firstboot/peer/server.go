@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/status"
+	"slipway/node"
 )
 
 // Node is what the server asks the node. Attest fills in everything but the nonce.
@@ -27,7 +27,7 @@ type Node interface {
 type ServerOptions struct {
 	Certificate tls.Certificate  // the node's peer certificate with its key
 	CA          *x509.CertPool   // the peer CA
-	Inventory   []config.Node    // who may call, beside the operator
+	Inventory   []node.Node      // who may call, beside the operator
 	Now         func() time.Time // judges certificates
 	Node        Node
 }
@@ -54,7 +54,7 @@ func NewServer(o ServerOptions) (*http.Server, error) {
 }
 
 // admit lets in whom the inventory knows by key, and the operator. The chain has been checked already.
-func admit(s tls.ConnectionState, inventory []config.Node) error {
+func admit(s tls.ConnectionState, inventory []node.Node) error {
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("no certificate")
 	}
@@ -62,7 +62,7 @@ func admit(s tls.ConnectionState, inventory []config.Node) error {
 	if cert.Subject.CommonName == OperatorCN {
 		return nil
 	}
-	known := slices.ContainsFunc(inventory, func(n config.Node) bool {
+	known := slices.ContainsFunc(inventory, func(n node.Node) bool {
 		return n.Name == cert.Subject.CommonName && n.Fingerprint == Fingerprint(cert.RawSubjectPublicKeyInfo)
 	})
 	if !known {

@@ -177,7 +177,7 @@ func TestRulesCanFail(t *testing.T) {
 		"roles and net":  {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/http"}}, "roles are pure"},
 		"netip is fine":  {pkg{ImportPath: "slipway/roles/lb", Imports: []string{"net/netip", "strings", "slipway/roles/role"}, Deps: []string{"os"}}, ""},
 		"own rooms":      {pkg{ImportPath: "slipway/imagebuild", Imports: []string{"slipway/imagebuild/disk", "slipway/cluster"}}, ""},
-		"own room only":  {pkg{ImportPath: "slipway/firstboot/config", Imports: []string{"slipway/firstboot/peer"}}, "depends on neither"},
+		"own room only":  {pkg{ImportPath: "slipway/node", Imports: []string{"slipway/firstboot/peer"}}, "depends on neither"},
 		"grain is fine":  {pkg{ImportPath: "slipway/ova/vmdk", Imports: []string{"slipway/internal/grain"}}, ""},
 		"no test's help": {pkg{ImportPath: "slipway/imagebuild/qcow2", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},
 		"nor in grain":   {pkg{ImportPath: "slipway/internal/grain", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},

@@ -13,17 +13,17 @@ type room struct {
 
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
 var rooms = []room{
-	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "firstboot/config", "roles", "internal/grain"},
+	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain"},
 		"the operator's command line may use everything but test/"},
-	{"cmd/slipwayd", []string{"firstboot", "firstboot/config"}, "the daemon's main only starts firstboot"},
-	{"cluster", []string{"firstboot/config", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
-	{"cluster/pki", []string{"cluster", "firstboot/config"}, "keys are made for a spec and named by the contract"},
-	{"cluster/ignition", []string{"cluster", "cluster/pki", "firstboot/config", "kernel"}, "configs carry the contract and the keys"},
-	{"imagebuild", []string{"cluster", "kernel", "firstboot/config", "internal/grain"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
+	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
+	{"cluster/pki", []string{"cluster", "node"}, "keys are made for a spec and named by the contract"},
+	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel"}, "configs carry the contract and the keys"},
+	{"imagebuild", []string{"cluster", "kernel", "node", "internal/grain"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
-	{"roles", []string{"firstboot/config", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
-	{"firstboot", []string{"roles", "firstboot/config"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
-	{"firstboot/config", nil, "the contract is shared by build time and boot time, so it depends on neither"},
+	{"roles", []string{"node", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
+	{"firstboot", []string{"roles", "node"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
+	{"node", nil, "the contract is shared by build time and boot time, so it depends on neither"},
 	{"ova", []string{"internal/grain"}, "bytes in, bytes out"},
 	{"ova/vsphere", []string{"ova"}, "the vCenter client sends what ova makes"},
 	{"pack", []string{"imagebuild", "ova", "internal/grain"}, "pack knows formats and files, not what is in the disk or who wants it"},
@@ -63,4 +63,4 @@ var bans = []ban{
 var harmless = []string{"net/netip", "net/url", "net/mail", "net/textproto"}
 
 // clockless folders never ask for the time: it comes in as a value.
-var clockless = []string{"roles", "kernel", "firstboot/config"}
+var clockless = []string{"roles", "kernel", "node"}

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -22,7 +22,7 @@ var templates embed.FS
 
 type data struct {
 	*role.Node
-	ControlPlanes []config.Node
+	ControlPlanes []node.Node
 	LocalAPI      string // host:port of the loopback load balancer
 	APIPort       int
 }
@@ -30,7 +30,7 @@ type data struct {
 // Render never asks for more than haproxy and the runtime's package, which every image has.
 func Render(n *role.Node) (role.Output, error) {
 	b := role.NewBuilder(templates, data{
-		Node: n, ControlPlanes: n.With(config.ControlPlane), LocalAPI: role.LocalAPI(), APIPort: config.APIPort,
+		Node: n, ControlPlanes: n.With(node.ControlPlane), LocalAPI: role.LocalAPI(), APIPort: node.APIPort,
 	})
 	b.File("/etc/slipway/apilb.cfg", 0o644, "apilb.cfg.tmpl")
 	b.Unit("slipway-apilb.service")

@@ -8,7 +8,7 @@ import (
 	"embed"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -32,7 +32,7 @@ type data struct {
 
 // Render is empty on nodes that are no control planes.
 func Render(n *role.Node) (role.Output, error) {
-	if !n.Is(config.ControlPlane) {
+	if !n.Is(node.ControlPlane) {
 		return role.Output{}, nil
 	}
 	b := role.NewBuilder(templates, data{
@@ -41,13 +41,13 @@ func Render(n *role.Node) (role.Output, error) {
 		Controllers:         n.Flags("kube-controller-manager", controllerFlags(n)),
 		Scheduler:           n.Flags("kube-scheduler", schedulerFlags()),
 		SchedulerKubeconfig: schedulerKubeconfig,
-		DNSReplicas:         max(1, min(2, len(n.With(config.Worker)))),
+		DNSReplicas:         max(1, min(2, len(n.With(node.Worker)))),
 	})
-	local := role.URL(role.Loopback(), config.APIPort)
+	local := role.URL(role.Loopback(), node.APIPort)
 	b.File(authenticationConfig, 0o644, "authentication.yaml.tmpl")
 	b.File(schedulerConfig, 0o644, "scheduler.yaml.tmpl")
-	b.Kubeconfig(controllersKubeconfig, n, local, config.CertCM)
-	b.Kubeconfig(schedulerKubeconfig, n, local, config.CertScheduler)
+	b.Kubeconfig(controllersKubeconfig, n, local, node.CertCM)
+	b.Kubeconfig(schedulerKubeconfig, n, local, node.CertScheduler)
 	b.Unit("kube-apiserver.service")
 	b.Unit("kube-controller-manager.service")
 	b.Unit("kube-scheduler.service")
@@ -58,8 +58,8 @@ func Render(n *role.Node) (role.Output, error) {
 
 func etcdServers(n *role.Node) string {
 	var urls []string
-	for _, m := range n.With(config.Etcd) {
-		urls = append(urls, role.URL(m.Address.Addr(), config.EtcdClient))
+	for _, m := range n.With(node.Etcd) {
+		urls = append(urls, role.URL(m.Address.Addr(), node.EtcdClient))
 	}
 	return strings.Join(urls, ",")
 }

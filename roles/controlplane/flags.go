@@ -4,7 +4,7 @@ import (
 	"path"
 	"strconv"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -16,35 +16,35 @@ func apiServerFlags(n *role.Node) role.Args {
 		"authentication-config":              authenticationConfig,
 		"authorization-mode":                 "Node,RBAC",
 		"bind-address":                       "0.0.0.0",
-		"client-ca-file":                     n.Crt(config.CACluster), // holds the kubelets' signer as well: a kubelet presents no chain
+		"client-ca-file":                     n.Crt(node.CACluster), // holds the kubelets' signer as well: a kubelet presents no chain
 		"enable-admission-plugins":           "NodeRestriction",
 		"enable-aggregator-routing":          "true", // to pods, which are routed everywhere; service addresses need a kube-proxy here
-		"etcd-cafile":                        n.Crt(config.CAEtcd),
-		"etcd-certfile":                      n.Crt(config.CertEtcdCli),
-		"etcd-keyfile":                       n.Key(config.CertEtcdCli),
+		"etcd-cafile":                        n.Crt(node.CAEtcd),
+		"etcd-certfile":                      n.Crt(node.CertEtcdCli),
+		"etcd-keyfile":                       n.Key(node.CertEtcdCli),
 		"etcd-servers":                       etcdServers(n),
-		"kubelet-certificate-authority":      n.Crt(config.SignerServing),
-		"kubelet-client-certificate":         n.Crt(config.CertAPIKubelet),
-		"kubelet-client-key":                 n.Key(config.CertAPIKubelet),
+		"kubelet-certificate-authority":      n.Crt(node.SignerServing),
+		"kubelet-client-certificate":         n.Crt(node.CertAPIKubelet),
+		"kubelet-client-key":                 n.Key(node.CertAPIKubelet),
 		"kubelet-preferred-address-types":    "InternalIP,Hostname",
 		"profiling":                          "false",
-		"proxy-client-cert-file":             n.Crt(config.CertFrontProxy),
-		"proxy-client-key-file":              n.Key(config.CertFrontProxy),
+		"proxy-client-cert-file":             n.Crt(node.CertFrontProxy),
+		"proxy-client-key-file":              n.Key(node.CertFrontProxy),
 		"requestheader-allowed-names":        "front-proxy-client",
-		"requestheader-client-ca-file":       n.Crt(config.CAFrontProxy),
+		"requestheader-client-ca-file":       n.Crt(node.CAFrontProxy),
 		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
 		"requestheader-group-headers":        "X-Remote-Group",
 		"requestheader-username-headers":     "X-Remote-User",
-		"secure-port":                        strconv.Itoa(config.APIPort),
+		"secure-port":                        strconv.Itoa(node.APIPort),
 		"service-account-issuer":             "https://kubernetes.default.svc." + n.Cluster.Domain,
-		"service-account-key-file":           path.Join(config.PKIDir, config.SAKey+".pub"),
-		"service-account-signing-key-file":   n.Key(config.SAKey),
+		"service-account-key-file":           path.Join(node.PKIDir, node.SAKey+".pub"),
+		"service-account-signing-key-file":   n.Key(node.SAKey),
 		"service-cluster-ip-range":           n.Network.ServiceCIDR.String(),
-		"tls-cert-file":                      n.Crt(config.CertAPIServer),
+		"tls-cert-file":                      n.Crt(node.CertAPIServer),
 		"tls-min-version":                    "VersionTLS12",
-		"tls-private-key-file":               n.Key(config.CertAPIServer),
+		"tls-private-key-file":               n.Key(node.CertAPIServer),
 	}
-	if len(n.With(config.ControlPlane)) > 1 {
+	if len(n.With(node.ControlPlane)) > 1 {
 		args["goaway-chance"] = "0.001"        // spreads long-lived clients again after an API server was away
 		args["shutdown-delay-duration"] = "5s" // not ready yet still serving: the balancers need 2 s to see it
 		args["shutdown-send-retry-after"] = "true"
@@ -60,16 +60,16 @@ func controllerFlags(n *role.Node) role.Args {
 		"authorization-kubeconfig":                  controllersKubeconfig,
 		"bind-address":                              "127.0.0.1",
 		"cluster-name":                              n.Cluster.Name,
-		"cluster-signing-kubelet-client-cert-file":  n.Crt(config.SignerClient),
-		"cluster-signing-kubelet-client-key-file":   n.Key(config.SignerClient),
-		"cluster-signing-kubelet-serving-cert-file": n.Crt(config.SignerServing),
-		"cluster-signing-kubelet-serving-key-file":  n.Key(config.SignerServing),
+		"cluster-signing-kubelet-client-cert-file":  n.Crt(node.SignerClient),
+		"cluster-signing-kubelet-client-key-file":   n.Key(node.SignerClient),
+		"cluster-signing-kubelet-serving-cert-file": n.Crt(node.SignerServing),
+		"cluster-signing-kubelet-serving-key-file":  n.Key(node.SignerServing),
 		"flex-volume-plugin-dir":                    "/var/lib/kubelet/volumeplugins", // the default lies in the read-only /usr
 		"kubeconfig":                                controllersKubeconfig,
-		"leader-elect":                              strconv.FormatBool(len(n.WithRole(config.ControlPlane)) > 1), // alone, a lost lease is only a restart
+		"leader-elect":                              strconv.FormatBool(len(n.WithRole(node.ControlPlane)) > 1), // alone, a lost lease is only a restart
 		"profiling":                                 "false",
-		"root-ca-file":                              n.Crt(config.CACluster),
-		"service-account-private-key-file":          n.Key(config.SAKey),
+		"root-ca-file":                              n.Crt(node.CACluster),
+		"service-account-private-key-file":          n.Key(node.SAKey),
 		"tls-min-version":                           "VersionTLS12",
 		"use-service-account-credentials":           "true",
 	}

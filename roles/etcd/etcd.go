@@ -8,7 +8,7 @@ import (
 	"embed"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -24,7 +24,7 @@ type data struct {
 
 // Render is empty on nodes that are no etcd nodes.
 func Render(n *role.Node) (role.Output, error) {
-	if !n.Is(config.Etcd) {
+	if !n.Is(node.Etcd) {
 		return role.Output{}, nil
 	}
 	b := role.NewBuilder(templates, data{
@@ -37,31 +37,31 @@ func Render(n *role.Node) (role.Output, error) {
 
 func members(n *role.Node) string {
 	var list []string
-	for _, m := range n.With(config.Etcd) {
-		list = append(list, m.Name+"="+role.URL(m.Address.Addr(), config.EtcdPeer))
+	for _, m := range n.With(node.Etcd) {
+		list = append(list, m.Name+"="+role.URL(m.Address.Addr(), node.EtcdPeer))
 	}
 	return strings.Join(list, ",")
 }
 
 // flags are etcd's. Metrics and health are served on the client port only, so over TLS and with a client certificate.
 func flags(n *role.Node) role.Args {
-	client := role.URL(n.Addr(), config.EtcdClient)
-	peer := role.URL(n.Addr(), config.EtcdPeer)
+	client := role.URL(n.Addr(), node.EtcdClient)
+	peer := role.URL(n.Addr(), node.EtcdPeer)
 	args := role.Args{
 		"name":                        n.Self.Name,
 		"data-dir":                    "/var/lib/etcd",
-		"listen-client-urls":          client + "," + role.URL(role.Loopback(), config.EtcdClient),
+		"listen-client-urls":          client + "," + role.URL(role.Loopback(), node.EtcdClient),
 		"advertise-client-urls":       client,
 		"listen-peer-urls":            peer,
 		"initial-advertise-peer-urls": peer,
-		"cert-file":                   n.Crt(config.CertEtcdSrv),
-		"key-file":                    n.Key(config.CertEtcdSrv),
+		"cert-file":                   n.Crt(node.CertEtcdSrv),
+		"key-file":                    n.Key(node.CertEtcdSrv),
 		"client-cert-auth":            "true",
-		"trusted-ca-file":             n.Crt(config.CAEtcd),
-		"peer-cert-file":              n.Crt(config.CertEtcdPeer),
-		"peer-key-file":               n.Key(config.CertEtcdPeer),
+		"trusted-ca-file":             n.Crt(node.CAEtcd),
+		"peer-cert-file":              n.Crt(node.CertEtcdPeer),
+		"peer-key-file":               n.Key(node.CertEtcdPeer),
 		"peer-client-cert-auth":       "true",
-		"peer-trusted-ca-file":        n.Crt(config.CAEtcd),
+		"peer-trusted-ca-file":        n.Crt(node.CAEtcd),
 		"tls-min-version":             "TLS1.2",
 		"logger":                      "zap",
 		"enable-grpc-gateway":         "false", // REST for etcd: one client less that holds a certificate

@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -23,7 +23,7 @@ const HealthPort = 7444
 
 type data struct {
 	*role.Node
-	ControlPlanes []config.Node
+	ControlPlanes []node.Node
 	APIPort       int
 	Bind          string // host:port that clients use
 	Health        string
@@ -36,15 +36,15 @@ type data struct {
 // Render is empty on nodes that balance nothing.
 func Render(n *role.Node) (role.Output, error) {
 	balancers := n.Balancers()
-	at := slices.IndexFunc(balancers, func(b config.Node) bool { return b.Name == n.Self.Name })
+	at := slices.IndexFunc(balancers, func(b node.Node) bool { return b.Name == n.Self.Name })
 	if at < 0 {
 		return role.Output{}, nil
 	}
-	if n.API.Mode == "stacked" && n.API.Port == config.APIPort {
+	if n.API.Mode == "stacked" && n.API.Port == node.APIPort {
 		return role.Output{}, fmt.Errorf("rendering load balancer: port %d is the API servers' own\nchoose another loadBalancer.port", n.API.Port)
 	}
 	d := data{
-		Node: n, ControlPlanes: n.With(config.ControlPlane), APIPort: config.APIPort,
+		Node: n, ControlPlanes: n.With(node.ControlPlane), APIPort: node.APIPort,
 		Bind:       role.HostPort(bind(n), n.API.Port),
 		Health:     role.HostPort(role.Loopback(), HealthPort),
 		HealthPort: HealthPort,
@@ -74,7 +74,7 @@ func bind(n *role.Node) netip.Addr {
 // priority spreads the balancers, so that an election has one winner at once. nopreempt keeps the holder afterwards.
 func priority(at int) int { return max(200-10*at, 1) }
 
-func peers(n *role.Node, balancers []config.Node) []netip.Addr {
+func peers(n *role.Node, balancers []node.Node) []netip.Addr {
 	var list []netip.Addr
 	for _, b := range balancers {
 		if b.Name != n.Self.Name {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -32,10 +32,10 @@ func TestPriority(t *testing.T) {
 func TestWithoutAddress(t *testing.T) {
 	own := netip.MustParsePrefix("10.0.0.31/24")
 	out, err := Render(&role.Node{
-		Self: config.Node{Name: "lb1", Address: own},
-		Config: &config.Config{
-			API:   config.API{Mode: "dedicated", Port: 6443},
-			Nodes: []config.Node{{Name: "lb1", Roles: []config.Role{config.LB}, Address: own}},
+		Self: node.Node{Name: "lb1", Address: own},
+		Config: &node.Config{
+			API:   node.API{Mode: "dedicated", Port: 6443},
+			Nodes: []node.Node{{Name: "lb1", Roles: []node.Role{node.LB}, Address: own}},
 		},
 	})
 	if err != nil || len(out.Units) != 1 || len(out.Files) != 1 {

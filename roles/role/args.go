@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // Args are a program's flags: name without dashes -> value.
@@ -41,7 +41,7 @@ func removed() map[string]map[string]int {
 
 // checkExtraArgs refuses flags that would stop a program or take formation out of Slipway's hands.
 func (n *Node) checkExtraArgs() error {
-	reserved, gone := config.ReservedFlags(), removed()
+	reserved, gone := node.ReservedFlags(), removed()
 	for _, program := range slices.Sorted(maps.Keys(n.ExtraArgs)) {
 		if _, known := reserved[program]; !known {
 			return fmt.Errorf("reading extraArgs: unknown program %q\nknown are %s", program,

@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 //go:embed kubeconfig.tmpl
@@ -59,7 +59,7 @@ func (b *Builder) Unit(name string) {
 func (b *Builder) Kubeconfig(path string, n *Node, server, cert string) {
 	b.addFile(path, 0o600, b.execute(shared, "kubeconfig.tmpl", map[string]string{
 		"Cluster": n.Cluster.Name, "Server": server, "User": cert,
-		"CA": n.Crt(config.CACluster), "Crt": n.Crt(cert), "Key": n.Key(cert),
+		"CA": n.Crt(node.CACluster), "Crt": n.Crt(cert), "Key": n.Key(cert),
 	}))
 }
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 // The Kubernetes minors that the generated flags and configuration files are right for.
@@ -18,18 +18,18 @@ const (
 
 // Node is the contract as one node sees it.
 type Node struct {
-	*config.Config
-	Self config.Node
+	*node.Config
+	Self node.Node
 }
 
 // NewNode finds the contract's own node in its inventory and refuses what no role could be rendered for.
-func NewNode(cfg *config.Config) (*Node, error) {
+func NewNode(cfg *node.Config) (*Node, error) {
 	self, found := cfg.Lookup(cfg.Node)
 	if !found {
 		return nil, fmt.Errorf("finding node %q: not among the %d nodes of the contract", cfg.Node, len(cfg.Nodes))
 	}
 	n := &Node{Config: cfg, Self: self}
-	for _, need := range []config.Role{config.ControlPlane, config.Etcd} {
+	for _, need := range []node.Role{node.ControlPlane, node.Etcd} {
 		if len(n.With(need)) == 0 {
 			return nil, fmt.Errorf("rendering node %q: no node of the contract has role %q", cfg.Node, need)
 		}
@@ -69,19 +69,19 @@ func MajorMinor(version string) (major, minor int, err error) {
 }
 
 // Is tells whether this node has role r.
-func (n *Node) Is(r config.Role) bool { return n.Self.Has(r) }
+func (n *Node) Is(r node.Role) bool { return n.Self.Has(r) }
 
 // With lists the nodes that have role r, in the inventory's order.
-func (n *Node) With(r config.Role) []config.Node { return n.WithRole(r) }
+func (n *Node) With(r node.Role) []node.Node { return n.WithRole(r) }
 
 // Balancers lists the nodes that run the load balancer for the API's address: none when there is none or it is
 // somebody else's.
-func (n *Node) Balancers() []config.Node {
+func (n *Node) Balancers() []node.Node {
 	switch n.API.Mode {
 	case "dedicated":
-		return n.With(config.LB)
+		return n.With(node.LB)
 	case "stacked":
-		return n.With(config.ControlPlane)
+		return n.With(node.ControlPlane)
 	}
 	return nil
 }
@@ -90,10 +90,10 @@ func (n *Node) Balancers() []config.Node {
 func (n *Node) Addr() netip.Addr { return n.Self.Address.Addr() }
 
 // Crt is the path of a certificate or CA bundle of the contract.
-func (n *Node) Crt(name string) string { return path.Join(config.PKIDir, name+".crt") }
+func (n *Node) Crt(name string) string { return path.Join(node.PKIDir, name+".crt") }
 
 // Key is the path of a private key of the contract.
-func (n *Node) Key(name string) string { return path.Join(config.PKIDir, name+".key") }
+func (n *Node) Key(name string) string { return path.Join(node.PKIDir, name+".key") }
 
 // HostPort joins address and port, with brackets where the address needs them.
 func HostPort(addr netip.Addr, port int) string {
@@ -105,7 +105,7 @@ func URL(addr netip.Addr, port int) string { return "https://" + HostPort(addr, 
 
 // LocalAPI is where a node's own kubelet and kube-proxy find the API: a loopback balancer, so that losing the
 // cluster's virtual address never hurts nodes.
-func LocalAPI() string { return HostPort(Loopback(), config.LocalAPIPort) }
+func LocalAPI() string { return HostPort(Loopback(), node.LocalAPIPort) }
 
 // Loopback is 127.0.0.1.
 func Loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }

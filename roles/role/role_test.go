@@ -7,11 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 )
 
 func TestFlagsMerge(t *testing.T) {
-	n := &Node{Config: &config.Config{ExtraArgs: map[string]map[string]string{
+	n := &Node{Config: &node.Config{ExtraArgs: map[string]map[string]string{
 		"kubelet": {"v": "4", "config": "mine", "empty": ""},
 	}}}
 	defaults := Args{"config": "/etc/x", "node-ip": "10.0.0.1"}
@@ -85,12 +85,12 @@ func TestMajorMinor(t *testing.T) {
 }
 
 func TestNewNodeRefuses(t *testing.T) {
-	alone := []config.Node{{Name: "n1", Roles: []config.Role{config.ControlPlane}}}
-	for want, cfg := range map[string]*config.Config{
+	alone := []node.Node{{Name: "n1", Roles: []node.Role{node.ControlPlane}}}
+	for want, cfg := range map[string]*node.Config{
 		`finding node "n2"`:                       {Node: "n2", Nodes: alone},
 		`no node of the contract has role "etcd"`: {Node: "n1", Nodes: alone},
-		`reading version "latest": want vX.Y.Z`: {Node: "n1", Versions: config.Versions{Kubernetes: "latest"},
-			Nodes: append(alone, config.Node{Name: "e1", Roles: []config.Role{config.Etcd}})},
+		`reading version "latest": want vX.Y.Z`: {Node: "n1", Versions: node.Versions{Kubernetes: "latest"},
+			Nodes: append(alone, node.Node{Name: "e1", Roles: []node.Role{node.Etcd}})},
 	} {
 		if _, err := NewNode(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NewNode: %v, want an error with %q", err, want)

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/firstboot/config"
+	"slipway/node"
 	"slipway/roles/role"
 )
 
@@ -40,7 +40,7 @@ type reserved struct{ CPU, Memory string }
 
 // Render is empty on nodes that are no workers.
 func Render(n *role.Node) (role.Output, error) {
-	if !n.Is(config.Worker) {
+	if !n.Is(node.Worker) {
 		return role.Output{}, nil
 	}
 	if err := checkLabels(n.Self.Labels); err != nil {
@@ -52,10 +52,10 @@ func Render(n *role.Node) (role.Output, error) {
 		ProxyKubeconfig: proxyKubeconfig, Scheduler: scheduler(n), ExcludeCIDRs: exclude(n), Reserved: reserve(n),
 	})
 	b.File(kubeletConfig, 0o644, "kubelet.yaml.tmpl")
-	b.Kubeconfig(kubeletKubeconfig, n, "https://"+role.LocalAPI(), config.CertKubelet)
+	b.Kubeconfig(kubeletKubeconfig, n, "https://"+role.LocalAPI(), node.CertKubelet)
 	b.Unit("kubelet.service")
 	b.File(proxyConfig, 0o644, "kube-proxy.yaml.tmpl")
-	b.Kubeconfig(proxyKubeconfig, n, "https://"+role.LocalAPI(), config.CertProxy)
+	b.Kubeconfig(proxyKubeconfig, n, "https://"+role.LocalAPI(), node.CertProxy)
 	b.Unit("kube-proxy.service")
 	if n.Network.CNI == "bridge" {
 		b.File("/etc/cni/net.d/10-slipway.conflist", 0o644, "slipway.conflist.tmpl")
@@ -126,7 +126,7 @@ func exclude(n *role.Node) []netip.Prefix {
 
 // reserve counts what runs beside pods: on control planes that are workers the API server and etcd as well.
 func reserve(n *role.Node) reserved {
-	if n.Is(config.ControlPlane) || n.Is(config.Etcd) {
+	if n.Is(node.ControlPlane) || n.Is(node.Etcd) {
 		return reserved{CPU: "250m", Memory: "1Gi"}
 	}
 	return reserved{CPU: "100m", Memory: "256Mi"}

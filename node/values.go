@@ -1,4 +1,4 @@
-package config
+package node
 
 // Values of API.Mode: who answers for the API's address.
 const (

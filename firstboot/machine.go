@@ -10,21 +10,21 @@ import (
 	"path"
 	"slices"
 
-	"slipway/firstboot/config"
 	"slipway/firstboot/journal"
 	"slipway/firstboot/kube"
 	"slipway/firstboot/peer"
+	"slipway/node"
 	"slipway/roles"
 )
 
 // runDir holds what is about this boot only.
 const runDir = "/run/slipway"
 
-// node is one machine with all that its steps need.
-type node struct {
+// machine is this node with all that its steps need.
+type machine struct {
 	Host
-	cfg     *config.Config
-	self    config.Node
+	cfg     *node.Config
+	self    node.Node
 	out     roles.Output
 	journal *journal.Store
 	peers   attester
@@ -34,25 +34,25 @@ type node struct {
 	refused onceSet // certificate requests that were logged as refused, by UID
 }
 
-func newNode(h Host, cfg *config.Config, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *node {
-	return &node{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, log: log}
+func newMachine(h Host, cfg *node.Config, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
+	return &machine{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, log: log}
 }
 
 // renders says whether the roles ask for a unit.
-func (n *node) renders(unit string) bool {
+func (n *machine) renders(unit string) bool {
 	return slices.ContainsFunc(n.out.Units, func(u roles.Unit) bool { return u.Name == unit })
 }
 
 // api is the way to the API server: a control plane asks its own, everybody else the loopback balancer.
-func (n *node) api() (*kube.Client, error) {
-	id, port := Identity{Cert: config.CertKubelet, CA: config.CACluster}, config.LocalAPIPort
-	if n.self.Has(config.ControlPlane) {
-		id.Cert, port = config.CertAdmin, config.APIPort
+func (n *machine) api() (*kube.Client, error) {
+	id, port := Identity{Cert: node.CertKubelet, CA: node.CACluster}, node.LocalAPIPort
+	if n.self.Has(node.ControlPlane) {
+		id.Cert, port = node.CertAdmin, node.APIPort
 	}
 	return n.client(id, port)
 }
 
-func (n *node) client(id Identity, port int) (*kube.Client, error) {
+func (n *machine) client(id Identity, port int) (*kube.Client, error) {
 	fetch, err := n.Clients.Client(id)
 	if err != nil {
 		return nil, err
@@ -61,13 +61,13 @@ func (n *node) client(id Identity, port int) (*kube.Client, error) {
 }
 
 // hasData says whether there is an etcd database. etcd itself goes by the log: without one it bootstraps.
-func (n *node) hasData() (bool, error) {
+func (n *machine) hasData() (bool, error) {
 	logs, err := n.FS.Glob("/var/lib/etcd/member/wal/*.wal")
 	return len(logs) > 0, err
 }
 
 // Attest says what this node knows of its cluster.
-func (n *node) Attest() (peer.Attestation, error) {
+func (n *machine) Attest() (peer.Attestation, error) {
 	data, err := n.hasData()
 	return peer.Attestation{
 		Node: n.self.Name, Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch,
@@ -76,7 +76,7 @@ func (n *node) Attest() (peer.Attestation, error) {
 }
 
 // recordFormed journals that the cluster was seen working.
-func (n *node) recordFormed() error {
+func (n *machine) recordFormed() error {
 	token := n.cfg.EtcdToken()
 	if n.journal.Get().FormedAs(token) {
 		return nil
@@ -86,7 +86,7 @@ func (n *node) recordFormed() error {
 }
 
 // exists says whether there is anything at a path.
-func (n *node) exists(name string) (bool, error) {
+func (n *machine) exists(name string) (bool, error) {
 	_, err := n.FS.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -95,7 +95,7 @@ func (n *node) exists(name string) (bool, error) {
 }
 
 // matches says whether a file has this content and mode.
-func (n *node) matches(name string, content []byte, mode fs.FileMode) (bool, error) {
+func (n *machine) matches(name string, content []byte, mode fs.FileMode) (bool, error) {
 	info, err := n.FS.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -111,7 +111,7 @@ func (n *node) matches(name string, content []byte, mode fs.FileMode) (bool, err
 }
 
 // write makes a file be so, with the folders above it.
-func (n *node) write(name string, content []byte, mode fs.FileMode) error {
+func (n *machine) write(name string, content []byte, mode fs.FileMode) error {
 	if err := n.FS.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}

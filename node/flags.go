@@ -1,4 +1,4 @@
-package config
+package node
 
 // ReservedFlags are the programs that a spec may give flags to, each with the flags that are not the user's to set:
 // formation, other nodes or other generated files depend on their values.

@@ -1,9 +1,9 @@
-// Package config is the node contract: the one document that a node gets (/etc/slipway/node.json, mode 0600), and its
+// Package node is the node contract: the one document that a node gets (/etc/slipway/node.json, mode 0600), and its
 // one parser, used when the config is rendered and again at boot, so that whatever could fail at boot is refused at build.
 //
 // Start with Parse and (*Config).Validate. It does no I/O and holds no secrets: certificates and keys lie beside it
 // under PKIDir, put there by the same Ignition config.
-package config
+package node
 
 import (
 	"net/netip"
