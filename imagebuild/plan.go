@@ -55,9 +55,17 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 		Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
 		Request: debian.Request{
 			Mirror: spec.Image.Mirror, Security: spec.Image.Security, Release: spec.Image.Release,
-			Kernel: stream.Package + "/" + stream.Suite, Packages: debian.Wanted(spec.Image.Packages...),
+			Kernel: kernelPackage(stream), Packages: debian.Wanted(spec.Image.Packages...),
 		},
 	}, nil
+}
+
+// kernelPackage is what to ask the distribution for.
+func kernelPackage(s kernel.Stream) string {
+	if s.Suite == "" {
+		return s.Package
+	}
+	return s.Package + "/" + s.Suite
 }
 
 func profileOf(k cluster.Kernel) (kernel.Profile, error) {

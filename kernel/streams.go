@@ -9,7 +9,7 @@ import (
 // Stream is one choice of kernel of a distro's release.
 type Stream struct {
 	Distro, Release, Name string
-	Suite                 string // the archive suite to take Package from, with what it depends on
+	Suite                 string // the archive suite to take Package from, with what it depends on; empty: the release, its security updates included
 	Package               string // the metapackage that always depends on the stream's newest kernel
 	Why                   string
 }
@@ -19,8 +19,8 @@ func Streams() []Stream {
 	return []Stream{
 		{"debian", "trixie", "backports", "trixie-backports", "linux-image-amd64",
 			"new: drivers and networking of the current upstream kernel, built and signed by Debian"},
-		{"debian", "trixie", "stable", "trixie", "linux-image-amd64",
-			"long-term: the 6.12 kernel that Debian 13 maintains until its end"},
+		{"debian", "trixie", "stable", "", "linux-image-amd64",
+			"long-term: the 6.12 kernel that Debian 13 maintains until its end, its fixes from the security archive"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,9 +27,12 @@ type Package struct {
 type Request struct {
 	Mirror, Security string // base URLs
 	Release          string // trixie
-	Kernel           string // package name, optionally with /suite: linux-image-amd64/trixie-backports
+	Kernel           string // package name, with /suite if it comes from another than the newest: linux-image-amd64/trixie-backports
 	Packages         []string
 }
+
+//go:embed files/preferences
+var preferences string
 
 // Keyring is where Debian keeps the keys that sign its indexes (package debian-archive-keyring).
 const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -37,7 +41,22 @@ const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 // apt checks them, so the digests in the answer are Debian's own. The result is sorted by name. Of environ, lines
 // NAME=value, apt gets only the proxies.
 func Resolve(ctx context.Context, req Request, dir string, environ []string) ([]Package, error) {
-	a := apt{dir: dir, proxies: proxies(environ)}
+	return newApt(dir, environ).resolve(ctx, req)
+}
+
+// apt runs the host's apt with everything below dir.
+type apt struct {
+	dir     string
+	trust   string // the option of every source that says whom to believe
+	proxies []string
+}
+
+// newApt believes Debian's keys alone.
+func newApt(dir string, environ []string) apt {
+	return apt{dir: dir, trust: "signed-by=" + Keyring, proxies: proxies(environ)}
+}
+
+func (a apt) resolve(ctx context.Context, req Request) ([]Package, error) {
 	if err := a.prepare(req); err != nil {
 		return nil, fmt.Errorf("preparing apt: %w", err)
 	}
@@ -56,12 +75,6 @@ func Resolve(ctx context.Context, req Request, dir string, environ []string) ([]
 	return pkgs, nil
 }
 
-// apt runs the host's apt with everything below dir.
-type apt struct {
-	dir     string
-	proxies []string
-}
-
 func (a apt) prepare(req Request) error {
 	for _, d := range []string{"etc/preferences.d", "lists/partial", "archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
@@ -74,7 +87,7 @@ func (a apt) prepare(req Request) error {
 		if s.security {
 			mirror = req.Security
 		}
-		fmt.Fprintf(&sources, "deb [signed-by=%s] %s %s main\n", Keyring, mirror, s.name)
+		fmt.Fprintf(&sources, "deb [%s] %s %s main\n", a.trust, mirror, s.name)
 	}
 	conf := fmt.Sprintf(`Dir "/";
 Dir::Etc "%[1]s/etc";
@@ -90,14 +103,15 @@ Dir::Cache "%[1]s";
 Dir::Cache::archives "%[1]s/archives";
 APT::Architecture "amd64";
 APT::Architectures { "amd64"; };
-APT::Default-Release %[2]q;
 APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::http::Timeout "30";
-`, a.dir, req.Release)
-	for name, text := range map[string]string{"sources.list": sources.String(), "apt.conf": conf, "status": ""} {
+`, a.dir)
+	for name, text := range map[string]string{
+		"sources.list": sources.String(), "apt.conf": conf, "status": "", "etc/preferences": preferences,
+	} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}

@@ -123,12 +123,12 @@ func TestResolveThroughAProxy(t *testing.T) {
 // apt hears nothing of the host's own configuration.
 func TestAptConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	err := apt{dir: dir}.prepare(Request{Mirror: "http://mirror/debian", Security: "http://mirror/security", Release: "trixie"})
+	err := newApt(dir, nil).prepare(Request{Mirror: "http://mirror/debian", Security: "http://mirror/security", Release: "trixie"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	for _, name := range []string{"sources.list", "apt.conf"} {
+	for _, name := range []string{"sources.list", "etc/preferences", "apt.conf"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

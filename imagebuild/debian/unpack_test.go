@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// deb builds a package of nothing in f's pool.
-func deb(t *testing.T, f Fetcher, name string) Package {
+// pooled builds a package of nothing in f's pool.
+func pooled(t *testing.T, f Fetcher, name string) Package {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "tree", "DEBIAN"), 0o755); err != nil {
@@ -38,7 +38,7 @@ func deb(t *testing.T, f Fetcher, name string) Package {
 
 func TestRepositoryIsReproducible(t *testing.T) {
 	f := Fetcher{Pool: t.TempDir()}
-	pkgs := []Package{deb(t, f, "aaa"), deb(t, f, "bbb")}
+	pkgs := []Package{pooled(t, f, "aaa"), pooled(t, f, "bbb")}
 	var text [2]string
 	for i := range text {
 		dir := filepath.Join(t.TempDir(), "repo")
