@@ -103,7 +103,7 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.cache.Prune(ctx, opt.Now().Add(-keepUnused), "completion", "initrd", "kernel", "oci", "root", "tree"); err != nil {
+	if err := b.cache.Prune(ctx, opt.Now().Add(-keepUnused), "ask", "completion", "initrd", "kernel", "oci", "root", "tree"); err != nil {
 		opt.Progress.Note(err.Error()) // what was built is whole all the same
 	}
 	return &Result{

@@ -113,8 +113,10 @@ func TestKubectlLink(t *testing.T) {
 	link := filepath.Join(b.opt.Out, "kubectl")
 	for _, target := range []string{"/cache/1/kube", "/cache/1/kube", "/cache/2/kube"} {
 		b.results = []payload.Result{
-			{Item: payload.Item{Name: "etcd"}, Files: []payload.InstalledFile{{HostPath: "/cache/etcd"}}},
-			{Item: payload.Item{Name: "kubernetes"}, Files: []payload.InstalledFile{{Symlink: "kube"}, {HostPath: target}}},
+			{Item: payload.Item{Name: "etcd"}, Files: []payload.InstalledFile{{Path: "/usr/bin/etcd", HostPath: "/cache/etcd"}}},
+			{Item: payload.Item{Name: "kubernetes"}, Files: []payload.InstalledFile{
+				{Path: "/usr/bin/kube", HostPath: target}, {Path: "/usr/bin/kubeadm", Symlink: "kube"}, {Path: "/usr/bin/kubectl", Symlink: "kube"},
+			}},
 		}
 		if err := b.linkKubectl(); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package imagebuild
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,4 +52,15 @@ func testBuilder(t *testing.T, change func(*Options)) *builder {
 		t.Fatal(err)
 	}
 	return newBuilder(plan(t, ""), opt)
+}
+
+// listen answers on loopback until the test ends.
+func listen(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
 }

@@ -55,25 +55,26 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	return nil
 }
 
-// kubectlName is the link beside the artefacts.
-const kubectlName = "kubectl"
+const (
+	kubectlName = "kubectl"          // the link beside the artefacts
+	kubectlPath = "/usr/bin/kubectl" // in the image
+)
 
 // linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.
 func (b *builder) linkKubectl() error {
 	for _, res := range b.results {
-		for _, f := range res.Files {
-			if res.Item.Name != "kubernetes" || f.HostPath == "" {
-				continue
-			}
-			link := filepath.Join(b.opt.Out, kubectlName)
-			if old, err := os.Readlink(link); err == nil && old == f.HostPath {
-				return nil
-			}
-			if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-				return fmt.Errorf("linking kubectl: %w", err)
-			}
-			return os.Symlink(f.HostPath, link)
+		kubectl, ok := res.Program(kubectlPath)
+		if !ok {
+			continue
 		}
+		link := filepath.Join(b.opt.Out, kubectlName)
+		if old, err := os.Readlink(link); err == nil && old == kubectl.HostPath {
+			return nil
+		}
+		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("linking kubectl: %w", err)
+		}
+		return os.Symlink(kubectl.HostPath, link)
 	}
 	return nil
 }

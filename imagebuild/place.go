@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"time"
@@ -32,40 +31,14 @@ func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entr
 		}
 		out = append(out, overlay.Entry{Path: f.Path, Mode: f.Mode & fs.ModePerm, Host: f.HostPath, Sum: f.SHA256})
 	}
-	if res.Item.Name == "kubernetes" {
-		completion, err := b.kubectlCompletion(ctx, res.Files[0])
+	if kubectl, ok := res.Program(kubectlPath); ok {
+		completion, err := b.ask(ctx, kubectl, kubectlName, "completion", "bash")
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, completion)
+		out = append(out, overlay.Entry{Path: "/usr/share/bash-completion/completions/kubectl", Mode: 0o644, Content: completion})
 	}
 	return out, nil
-}
-
-// kubectlCompletion asks the image's own kubectl, once for each build of it.
-func (b *builder) kubectlCompletion(ctx context.Context, program payload.InstalledFile) (overlay.Entry, error) {
-	const name = "kubectl.bash"
-	dir, _, err := b.cache.Get(ctx, "completion", stage.Key("completion", 1, program.SHA256), func(ctx context.Context, dir string) error {
-		link := filepath.Join(dir, kubectlName) // the multi-call program goes by its name
-		if err := os.Symlink(program.HostPath, link); err != nil {
-			return err
-		}
-		f, err := os.Create(filepath.Join(dir, name))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		cmd := payload.Cmd{Args: []string{link, "completion", "bash"}, Dir: dir, Env: []string{"HOME=/nonexistent"}, Stdout: f}
-		if err := b.opt.Payload.Run.Run(ctx, cmd); err != nil {
-			return fmt.Errorf("asking kubectl for its completion: %w", err)
-		}
-		return f.Close()
-	})
-	if err != nil {
-		return overlay.Entry{}, err
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	return overlay.Entry{Path: "/usr/share/bash-completion/completions/kubectl", Mode: 0o644, Content: text}, err
 }
 
 // placeImage wraps a program into a container image that is preloaded under its upstream name.

@@ -1,10 +1,8 @@
 package imagebuild
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -75,20 +73,11 @@ func list(entries []overlay.Entry) string {
 	return strings.Join(lines, "")
 }
 
-// completions answers like kubectl completion.
-type completions struct{}
-
-func (completions) Run(_ context.Context, cmd payload.Cmd) error {
-	_, err := io.WriteString(cmd.Stdout, "complete")
-	return err
-}
-
 // All that Slipway lays over the distribution, for a plan whose payloads are built: paths, modes and links.
 func TestAdditions(t *testing.T) {
-	b := testBuilder(t, func(*Options) {})
+	b := treeBuilder(t)
 	b.lock = &Lock{Epoch: 1_780_000_000}
-	b.opt.Payload.Run = completions{}
-	host := file(t, "program", "\x7fELF")
+	host := program(t, "package main\n\nfunc main() { print(\"complete\") }\n").HostPath
 	for _, item := range b.plan.Payloads {
 		res := payload.Result{Item: item}
 		for _, bin := range item.Binaries {

@@ -59,6 +59,22 @@ type Result struct {
 	Cached  bool
 }
 
+// Program is the file that the image has at path, through a symlink if there is one: a program of many names has one
+// file and its symlinks, a download has a file for each.
+func (r Result) Program(path string) (InstalledFile, bool) {
+	for i, f := range r.Files {
+		if f.Path != path {
+			continue
+		}
+		for f.Symlink != "" { // symlinks follow their file
+			i--
+			f = r.Files[i]
+		}
+		return f, true
+	}
+	return InstalledFile{}, false
+}
+
 // manifest is what the cache records beside the files.
 type manifest struct {
 	Item    string            `json:"item"`
