@@ -15,7 +15,7 @@ func (s *Spec) validate(d *document) {
 	s.validatePayloads(d)
 	s.Image.validate(d)
 	s.Runtime.validate(d)
-	s.Kernel.validate(d)
+	s.Kernel.validate(d, s.Debug)
 	s.validateVSphere(d)
 	s.validateNodes(d)
 	s.validateRoles(d)

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"slipway/kernel"
 )
 
 // Fixed parts of the disk beside the root slots.
@@ -70,13 +72,12 @@ func (i Image) validateSizes(d *document, p path) {
 }
 
 var (
-	sysctlKey   = regexp.MustCompile(`^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$`)
-	limitValue  = regexp.MustCompile(`^(\d+|infinity)(:(\d+|infinity))?$`)
-	moduleName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
-	ownedKernel = regexp.MustCompile(`^(root|roothash|usrhash|systemd\.verity.*|ignition\..*|init|rdinit|rd\.break|ro|rw)(=|$)`)
+	sysctlKey  = regexp.MustCompile(`^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$`)
+	limitValue = regexp.MustCompile(`^(\d+|infinity)(:(\d+|infinity))?$`)
+	moduleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 )
 
-func (k Kernel) validate(d *document) {
+func (k Kernel) validate(d *document, debug bool) {
 	p := at("kernel")
 	for key, value := range k.Sysctl {
 		at := p.with("sysctl").with(key)
@@ -98,10 +99,8 @@ func (k Kernel) validate(d *document) {
 	k.Modules.validate(d, p.with("modules"))
 	for i, arg := range k.Cmdline {
 		at := p.with("cmdline").with(i)
-		if arg == "" || strings.ContainsAny(arg, " \t\n\"'") {
-			d.fail(at, "one argument an entry, without blanks and quotes, like console=tty0", "%q is not one kernel argument", arg)
-		} else if ownedKernel.MatchString(arg) {
-			d.fail(at, "remove it: the image's own command line finds and verifies the root", "%q is set by the image", arg)
+		if why, hint := kernel.RefuseArgument(arg, debug); why != "" {
+			d.fail(at, hint, "%q is %s", arg, why)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (b *builder) writeDisk(ctx context.Context) (Artefact, error) {
 	b.rec.begin("disk")
 	path := filepath.Join(b.opt.Out, b.plan.Name+".raw")
 	record := filepath.Join(b.opt.Out, "."+b.plan.Name+".raw.json")
-	cmdline, err := kernel.Cmdline(RootFS, b.root.hash(), b.plan.Cmdline)
+	cmdline, err := kernel.Cmdline(RootFS, b.root.hash(), b.plan.Cmdline, b.plan.Debug)
 	if err != nil {
 		return Artefact{}, inputError{err}
 	}

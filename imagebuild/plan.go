@@ -43,7 +43,7 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	if err != nil {
 		return nil, inputError{err}
 	}
-	if _, err := kernel.Cmdline(RootFS, "", spec.Kernel.Cmdline); err != nil {
+	if _, err := kernel.Cmdline(RootFS, "", spec.Kernel.Cmdline, spec.Debug); err != nil {
 		return nil, inputError{err}
 	}
 	items, err := payload.Plan(spec, host)

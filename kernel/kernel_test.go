@@ -96,9 +96,9 @@ func TestRefusals(t *testing.T) {
 		},
 		`none known for "debian" "bookworm"`:     func() error { _, err := FindStream("debian", "bookworm", ""); return err },
 		`allowed are backports, stable`:          func() error { _, err := FindStream("debian", "trixie", "mainline"); return err },
-		`roothash is slipway's own`:              func() error { _, err := Cmdline("squashfs", "00", []string{"roothash=11"}); return err },
-		`want one word of printable ASCII`:       func() error { _, err := Cmdline("squashfs", "00", []string{"quiet splash"}); return err },
-		`reading kernel argument "ignition.x=1"`: func() error { _, err := Cmdline("squashfs", "00", []string{"ignition.x=1"}); return err },
+		`"roothash=11": it is set by the image`:  func() error { _, err := Cmdline("squashfs", "00", []string{"roothash=11"}, true); return err },
+		`it is not one kernel argument`:          func() error { _, err := Cmdline("squashfs", "00", []string{"quiet splash"}, true); return err },
+		`reading kernel argument "ignition.x=1"`: func() error { _, err := Cmdline("squashfs", "00", []string{"ignition.x=1"}, true); return err },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "too early") {
 			t.Errorf("error %v, want one with %q", err, want)
@@ -117,8 +117,34 @@ func TestFindStream(t *testing.T) {
 func TestCmdline(t *testing.T) {
 	const want = "rootfstype=squashfs ro console=ttyS0 loglevel=4 systemd.show_status=0 systemd.firstboot=no " +
 		"systemd.verity_root_options=panic-on-corruption panic=5 console=tty0 roothash=abcd"
-	if got, err := Cmdline("squashfs", "abcd", []string{"console=tty0"}); err != nil || got != want {
+	if got, err := Cmdline("squashfs", "abcd", []string{"console=tty0"}, false); err != nil || got != want {
 		t.Errorf("Cmdline = %q, %v\nwant      %q", got, err, want)
+	}
+}
+
+// Without debug nothing opens a shell or starts something else than the node; with it, only what would break the boot is
+// refused.
+func TestRefuseArgument(t *testing.T) {
+	doors := "systemd.debug_shell systemd.debug-shell=1 rd.systemd.debug_shell rd.break rd.break=mount rd.shell systemd.unit=rescue.target " +
+		"rd.systemd.unit=emergency.target systemd.wants=debug-shell.service systemd.mask=slipwayd.service systemd.run=/bin/sh systemd.break " +
+		"systemd.set_credential=a:b systemd.ssh_listen=vsock:1 emergency rescue single s S -b -s 1 3 kgdboc=ttyS0 systemd.setenv=A=b"
+	for _, word := range strings.Fields(doors) {
+		if why, hint := RefuseArgument(word, false); why == "" || !strings.Contains(hint, "debug: true") {
+			t.Errorf("%s: %q, %q", word, why, hint)
+		}
+		if why, _ := RefuseArgument(word, true); why != "" {
+			t.Errorf("%s with debug: %s", word, why)
+		}
+	}
+	for _, word := range strings.Fields("init=/bin/sh rdinit=/bin/sh root=/dev/sda1 rootfstype=ext4 systemd.verity=no systemd.verity_root_data=/dev/sda ignition.platform.id=x slipway.wipe=demo rw") {
+		if why, _ := RefuseArgument(word, true); why == "" {
+			t.Errorf("%s is not refused", word)
+		}
+	}
+	for _, word := range strings.Fields("console=tty0 quiet mitigations=off systemd.log_level=info systemd.show_status=1 systemd.watchdog-sec=30 default_hugepagesz=1G root_delay=1 rootdelay=5 s2ram=x") {
+		if why, _ := RefuseArgument(word, false); why != "" {
+			t.Errorf("%s: %s", word, why)
+		}
 	}
 }
 
