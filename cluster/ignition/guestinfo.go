@@ -16,10 +16,6 @@ import (
 	"github.com/coreos/ignition/v2/config/v3_6/types"
 )
 
-// GuestinfoLimit is the most that a guest can be handed in one value of VMware's guestinfo: it takes 64 KiB, and the
-// transport's own words are counted with them.
-const GuestinfoLimit = 60 << 10
-
 // The keys that Ignition reads in a VMware guest, and how the first one is encoded. They are always set together: an
 // encoding that was left from before would spoil new data.
 const (
@@ -34,12 +30,11 @@ type Guestinfo struct {
 	Encoding string `json:"guestinfo.ignition.config.data.encoding"`
 }
 
-// NewGuestinfo packs a node's config. One above GuestinfoLimit is refused with its size.
+// NewGuestinfo packs a node's config. One above Limit is refused with its size.
 func NewGuestinfo(node string, ign []byte) (Guestinfo, error) {
 	data := Encode(ign)
-	if len(data) > GuestinfoLimit {
-		return Guestinfo{}, inputError{fmt.Errorf("packing the config of %q: %w: %d bytes as gzip+base64, guestinfo takes %d\n"+
-			"shorten the Butane snippets, or serve the config to the node and say where with --config-url", node, errTooLarge, len(data), GuestinfoLimit)}
+	if err := fits(node, data); err != nil {
+		return Guestinfo{}, err
 	}
 	return Guestinfo{Data: string(data), Encoding: encodingGzip}, nil
 }

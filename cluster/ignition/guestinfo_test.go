@@ -36,25 +36,25 @@ func TestGuestinfo(t *testing.T) {
 	}
 }
 
-// TestGuestinfoLimit: exactly the limit passes, and what is above is refused with the count.
+// TestLimit: exactly the limit passes, and what is above is refused with the count.
 func TestGuestinfoLimit(t *testing.T) {
 	fits := 0
-	for n := 46000; n < 46100; n++ { // 46080 bytes are 61440 of base64
+	for n := 36700; n < 36900; n++ { // 36864 bytes are 49152 of base64
 		size := EncodedSize(noise(n))
 		_, err := NewGuestinfo("n1", noise(n))
-		if (err == nil) != (size <= GuestinfoLimit) {
+		if (err == nil) != (size <= Limit) {
 			t.Fatalf("%d bytes, encoded %d: %v", n, size, err)
 		}
 		if err == nil {
 			fits++
 			continue
 		}
-		if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), fmt.Sprintf("%d bytes as gzip+base64, guestinfo takes 61440", size)) || !strings.Contains(err.Error(), "--config-url") {
+		if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), fmt.Sprintf("%d bytes as gzip+base64, allowed are 49152", size)) || !strings.Contains(err.Error(), "--config-url") {
 			t.Fatalf("got %v", err)
 		}
 		break
 	}
-	if fits == 0 || fits == 100 {
+	if fits == 0 || fits == 200 {
 		t.Errorf("the limit was not met: %d fitted", fits)
 	}
 }

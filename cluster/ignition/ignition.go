@@ -7,12 +7,10 @@
 package ignition
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"net/netip"
 	"path"
 	"slices"
@@ -26,12 +24,9 @@ import (
 	"slipway/node"
 )
 
-// Limit is the most that a node's config may measure as it is handed over, gzip+base64, unless Input says otherwise:
-// vSphere takes 64 KiB a value.
+// Limit is the most that a node's config may measure as it is handed over, gzip+base64, by whatever way: VMware's
+// guestinfo takes 64 KiB a value, the transport's own words among them, and the rest is room for what will come.
 const Limit = 48 << 10
-
-// Unlimited is an Input.Limit for a config that is served by URL.
-const Unlimited = math.MaxInt
 
 // Input is all that one node's config is made of.
 type Input struct {
@@ -41,7 +36,7 @@ type Input struct {
 	Files    []File     // the node's certificates and keys
 	Snippets []Snippet  // merged in order, later ones win
 	Taken    []string   // paths that slipwayd writes at every boot, so that no snippet may
-	Limit    int        // bytes as gzip+base64; 0: Limit
+	Served   bool       // by URL, so Limit does not hold
 }
 
 // File is one regular file, owned by root.
@@ -51,7 +46,7 @@ type File struct {
 	Content []byte
 }
 
-// Render makes the Ignition config of in.Config.Node. It is the same for the same input, valid, and not above in.Limit.
+// Render makes the Ignition config of in.Config.Node. It is the same for the same input, valid, and not above Limit unless it is served.
 func Render(in Input) ([]byte, error) {
 	cfg, err := base(in)
 	if err != nil {
@@ -76,7 +71,10 @@ func Render(in Input) ([]byte, error) {
 		}
 		return nil, err
 	}
-	if err := fits(in.Config.Node, out, cmp.Or(in.Limit, Limit)); err != nil {
+	if !in.Served {
+		err = fits(in.Config.Node, Encode(out))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -133,16 +131,17 @@ func (f File) ignition() types.File {
 	}
 }
 
-// errTooLarge is a config above its limit.
+// errTooLarge is a config above Limit.
 var errTooLarge = errors.New("the config is too large")
 
-// fits refuses a config above limit and says how large it is.
-func fits(node string, out []byte, limit int) error {
-	size := EncodedSize(out)
-	if size <= limit {
+// fits refuses a config above Limit, as it is handed over, and says how large it is.
+func fits(node string, encoded []byte) error {
+	if len(encoded) <= Limit {
 		return nil
 	}
-	return inputError{fmt.Errorf("rendering %q: %w: %d bytes as gzip+base64, allowed are %d\nshorten the Butane snippets, or fetch their files by URL with a verification hash", node, errTooLarge, size, limit)}
+	return inputError{fmt.Errorf("rendering %q: %w: %d bytes as gzip+base64, allowed are %d\n"+
+		"hint: shorten the Butane snippets, or serve the configs and hand out pointers to them: --config-url of slipway vsphere deploy, and of slipway ignition --format guestinfo",
+		node, errTooLarge, len(encoded), Limit)}
 }
 
 // inputError is the user's to mend; nothing was written.

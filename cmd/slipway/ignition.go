@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -11,9 +10,6 @@ import (
 
 	"slipway/cluster"
 	"slipway/cluster/ignition"
-	"slipway/cluster/pki"
-	"slipway/node"
-	"slipway/roles"
 )
 
 func newIgnitionCmd(s streams) *cobra.Command {
@@ -27,8 +23,8 @@ Butane snippets. The certificates are issued as needed and kept with the secrets
 The files hold private keys (never those of the CAs): hand them to the machines and to nobody else.
 
 With --format guestinfo it prints instead, as a line of JSON a node, the two values by which a VMware guest gets its
-config. A guest takes 60 KiB: for larger configs serve the files yourself, to the nodes and nobody else, and say where
-with --config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well.
+config. A config is at most 48 KiB, packed: serve larger ones yourself, to the nodes and nobody else, and say where with
+--config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well.
 
 ` + exitCodeHelp,
 		Example: "  slipway ignition -f cluster.yaml -o out/\n  slipway ignition --format guestinfo | jq -r 'select(.node == \"n1\")[\"guestinfo.ignition.config.data\"]'",
@@ -65,14 +61,6 @@ func (o ignitionOptions) check() error {
 	return nil
 }
 
-// limit is of each config: guestinfo judges itself what it takes.
-func (o ignitionOptions) limit() int {
-	if o.format == formatGuestinfo {
-		return ignition.Unlimited
-	}
-	return ignition.Limit
-}
-
 func runIgnition(s streams, o ignitionOptions) error {
 	if err := o.check(); err != nil {
 		return err
@@ -89,10 +77,11 @@ func runIgnition(s streams, o ignitionOptions) error {
 	for _, w := range loaded.Warnings {
 		fmt.Fprint(s.err, w)
 	}
-	files, set, err := renderAll(loaded, p, o.limit())
+	nodes, set, err := ignition.Nodes(loaded, p, o.configURL != "")
 	if err != nil {
 		return err
 	}
+	files := configFiles(nodes)
 	lines, err := o.lines(s, files)
 	if err != nil {
 		return err
@@ -142,68 +131,13 @@ type outFile struct {
 	data []byte
 }
 
-// renderAll makes every node's config, of at most limit bytes as gzip+base64.
-func renderAll(loaded *cluster.Loaded, p *pki.PKI, limit int) ([]outFile, *pki.Set, error) {
-	configs, set, err := contracts(loaded.Spec, p)
-	if err != nil {
-		return nil, nil, err
-	}
+// configFiles are the nodes' configs as files to write.
+func configFiles(nodes []ignition.Node) []outFile {
 	var files []outFile
-	for _, c := range configs {
-		ign, _, err := renderNode(loaded, c, set, limit)
-		if err != nil {
-			return nil, nil, err
-		}
-		files = append(files, outFile{c.Node + ".ign", ign})
+	for _, n := range nodes {
+		files = append(files, outFile{n.Config.Node + ".ign", n.Ignition})
 	}
-	return files, set, nil
-}
-
-// renderNode makes one node's config and what slipwayd will make of its contract: whatever could fail at boot fails here.
-func renderNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, limit int) ([]byte, roles.Output, error) {
-	out, err := roles.Render(c)
-	if err != nil {
-		return nil, out, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
-	}
-	ign, err := renderIgnition(loaded, c, set, out, limit)
-	return ign, out, err
-}
-
-// renderIgnition makes one node's config; out is what its roles write besides.
-func renderIgnition(loaded *cluster.Loaded, c *node.Config, set *pki.Set, out roles.Output, limit int) ([]byte, error) {
-	spec := loaded.Spec
-	in := ignition.Input{Config: c, APIName: apiName(spec), Limit: limit}
-	if spec.Network.Gateway != "" {
-		gateway, err := netip.ParseAddr(spec.Network.Gateway)
-		if err != nil {
-			return nil, fmt.Errorf("reading network.gateway: %w", err)
-		}
-		in.Gateway = gateway
-	}
-	files, err := set.Files(c.Self())
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		in.Files = append(in.Files, ignition.File(f))
-	}
-	for _, f := range out.Files {
-		in.Taken = append(in.Taken, f.Path)
-	}
-	node, _ := spec.Node(c.Node)
-	for _, name := range spec.SnippetsFor(node) {
-		in.Snippets = append(in.Snippets, ignition.Snippet{Name: name, Ignition: loaded.Ignition[name]})
-	}
-	return ignition.Render(in)
-}
-
-// apiName is the extra name that the spec gives the API, unless that is an address.
-func apiName(spec *cluster.Spec) string {
-	host := spec.Network.LoadBalancer.Host
-	if _, err := netip.ParseAddr(host); err == nil {
-		return ""
-	}
-	return host
+	return files
 }
 
 // writeAll puts files into dir, readable by the user alone: all of them or none.

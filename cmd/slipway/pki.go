@@ -12,7 +12,6 @@ import (
 
 	"slipway/cluster"
 	"slipway/cluster/pki"
-	"slipway/node"
 )
 
 // clusterOptions are the flags of every verb that needs the spec and its secrets.
@@ -71,42 +70,6 @@ func (o *clusterOptions) openPKI() (*pki.PKI, *pki.Dir, error) {
 		return nil, nil, err
 	}
 	return p, dir, nil
-}
-
-// contracts issues every node's certificates and gives every node's contract with them, in the spec's order.
-// The certificates are not stored yet.
-func contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error) {
-	draft, err := spec.Contract(spec.Nodes[0].Name, draftInputs(spec))
-	if err != nil {
-		return nil, nil, err
-	}
-	hosts, addresses := spec.APIServerSANs()
-	for _, a := range addresses {
-		hosts = append(hosts, a.String())
-	}
-	set, err := p.Issue(&draft, hosts)
-	if err != nil {
-		return nil, nil, err
-	}
-	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), NotBefore: set.NotBefore()}
-	var all []*node.Config
-	for _, n := range spec.Nodes {
-		c, err := spec.Contract(n.Name, in)
-		if err != nil {
-			return nil, nil, err
-		}
-		all = append(all, &c)
-	}
-	return all, set, nil
-}
-
-// draftInputs stand in for what only the certificates tell, which are made from the contract's inventory.
-func draftInputs(spec *cluster.Spec) cluster.ContractInputs {
-	in := cluster.ContractInputs{Fingerprints: map[string]string{}, NotBefore: time.Unix(0, 0)}
-	for _, n := range spec.Nodes {
-		in.Fingerprints[n.Name] = strings.Repeat("0", 64)
-	}
-	return in
 }
 
 func newPKICmd(s streams) *cobra.Command {

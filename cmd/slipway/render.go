@@ -16,7 +16,6 @@ import (
 
 	"slipway/cluster"
 	"slipway/cluster/ignition"
-	"slipway/roles"
 )
 
 func newRenderCmd(s streams) *cobra.Command {
@@ -52,19 +51,15 @@ func runRender(s streams, o clusterOptions, node string) error {
 		return err
 	}
 	defer dir.Close()
-	configs, set, err := contracts(loaded.Spec, p)
+	nodes, _, err := ignition.Nodes(loaded, p, false)
 	if err != nil {
 		return err
 	}
-	for _, c := range configs {
-		if c.Node != node {
+	for _, n := range nodes {
+		if n.Config.Node != node {
 			continue
 		}
-		ign, out, err := renderNode(loaded, c, set, ignition.Limit)
-		if err != nil {
-			return err
-		}
-		listing, err := listNode(c.Node, ign, out)
+		listing, err := listNode(n)
 		if err != nil {
 			return err
 		}
@@ -93,25 +88,25 @@ func pickNode(spec *cluster.Spec, name string) (string, error) {
 }
 
 // listNode is the whole node as a txtar archive.
-func listNode(node string, ign []byte, out roles.Output) ([]byte, error) {
-	entries, err := ignition.Decode(ign)
+func listNode(n ignition.Node) ([]byte, error) {
+	entries, err := ignition.Decode(n.Ignition)
 	if err != nil {
 		return nil, err
 	}
-	a := txtar.Archive{Comment: fmt.Appendf(nil, "Node %s. Of Ignition, on first boot: \"ignition\"; of slipwayd, at every boot: \"slipwayd\".\n", node)}
+	a := txtar.Archive{Comment: fmt.Appendf(nil, "Node %s. Of Ignition, on first boot: \"ignition\"; of slipwayd, at every boot: \"slipwayd\".\n", n.Config.Node)}
 	add := func(content []byte, words ...string) {
 		a.Files = append(a.Files, txtar.File{Name: strings.TrimSpace(strings.Join(words, " ")), Data: readable(content)})
 	}
 	for _, e := range entries {
 		add(e.Content, "ignition", e.Kind, e.Path, modeOf(e.Kind, fs.FileMode(e.Mode)), e.Owner, e.Note)
 	}
-	for _, f := range out.Files {
+	for _, f := range n.Roles.Files {
 		add(f.Content, "slipwayd", "file", f.Path, modeOf("file", f.Mode), "root:root")
 	}
-	for _, u := range out.Units {
+	for _, u := range n.Roles.Units {
 		add(u.Content, "slipwayd", "unit", "/run/systemd/system/"+u.Name, "0644", "root:root")
 	}
-	for _, obj := range out.Objects {
+	for _, obj := range n.Roles.Objects {
 		add(obj.Content, "slipwayd", "object", obj.Path)
 	}
 	return txtar.Format(&a), nil

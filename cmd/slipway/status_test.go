@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"slipway/cluster"
+	"slipway/cluster/ignition"
 	"slipway/cluster/pki"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
@@ -76,7 +77,7 @@ func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	all, set, err := contracts(loaded.Spec, p)
+	all, set, err := ignition.Contracts(loaded.Spec, p)
 	if err != nil {
 		t.Fatal(err)
 	}

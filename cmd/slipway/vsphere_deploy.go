@@ -108,7 +108,7 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 	for _, w := range loaded.Warnings {
 		fmt.Fprint(s.err, w)
 	}
-	files, set, err := renderAll(loaded, p, ignition.Unlimited)
+	nodes, set, err := ignition.Nodes(loaded, p, o.configURL != "")
 	if err != nil {
 		return vsphere.Cluster{}, err
 	}
@@ -116,12 +116,8 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 	if err := checkNames(want); err != nil {
 		return want, err
 	}
-	configs := map[string][]byte{}
-	for _, f := range files {
-		configs[f.node()] = f.data
-	}
-	for i := range want.Nodes {
-		ign := configs[want.Nodes[i].Name]
+	for i := range want.Nodes { // both are in the spec's order
+		ign := nodes[i].Ignition
 		pair, err := guestinfo(want.Nodes[i].Name, ign, o.configURL)
 		if err != nil {
 			return vsphere.Cluster{}, err

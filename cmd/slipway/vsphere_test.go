@@ -23,6 +23,7 @@ import (
 	_ "github.com/vmware/govmomi/vapi/simulator"
 
 	"slipway/cluster"
+	"slipway/cluster/ignition"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/internal/grain"
@@ -183,7 +184,7 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	all, set, err := contracts(loaded.Spec, p)
+	all, set, err := ignition.Contracts(loaded.Spec, p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ var rooms = []room{
 	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
 	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
 	{"cluster/pki", []string{"cluster", "node"}, "keys are made for a spec and named by the contract"},
-	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel"}, "configs carry the contract and the keys"},
+	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
 	{"imagebuild", []string{"cluster", "kernel", "node", "internal/grain"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
 	{"roles", []string{"node", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
