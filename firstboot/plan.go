@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"slipway/firstboot/status"
 	"slipway/node"
 )
 
@@ -17,7 +18,7 @@ func (n *machine) plan() []Step {
 func (n *machine) groundSteps() []Step {
 	steps := []Step{
 		{Name: "time-gate", Observe: n.observeTime, Act: n.actTime, Recheck: time.Hour},
-		{Name: "scrub", Observe: n.observeScrub, Act: n.actScrub, Recheck: 10 * time.Minute},
+		{Name: status.ScrubStep, Observe: n.observeScrub, Act: n.actScrub, Recheck: 10 * time.Minute},
 		{Name: "files", Observe: n.observeFiles, Act: n.actFiles, Recheck: time.Minute},
 	}
 	if n.renders("slipway-lb.service") {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway/cluster"
 	"slipway/cluster/ignition"
+	"slipway/firstboot/status"
 	"slipway/ova/vsphere"
 )
 
@@ -17,6 +19,7 @@ type vsphereDeployOptions struct {
 	*vsphereOptions
 	askOptions
 	configURL      string
+	replace        []string
 	dryRun, noWait bool
 	timeout        time.Duration
 }
@@ -27,17 +30,19 @@ func newVSphereDeployCmd(s streams, shared *vsphereOptions) *cobra.Command {
 		Use:   "deploy",
 		Short: "Make the nodes' machines and switch them on",
 		Long: `Clones a machine a node from the template, gives it its size, network and config, checks by reading it back that vCenter took
-all of that over, and switches it on. Control planes are kept on different hosts by a rule. When a node answers at its
-peer API its config is removed from vCenter again, and that is checked as well.
+all of that over, and switches it on. Control planes are kept on different hosts by a rule. When a node says at its peer
+API that it has scrubbed what it held of its config (step "scrub"), the config is removed from vCenter as well, and that
+is checked.
 
-Run it again whenever you like: it does what is missing and says what there is nothing to do about. A machine that has
-taken its config is never changed; where it differs from the spec is said. Machines of other makers are left alone, and
+Run it again whenever you like: it does what is missing and says what there is nothing to do about. A machine that was ever
+started is never changed and never gets a config again; where it differs from the spec is said. --replace NODE deletes
+its machine with its disks, and makes another; nodes with etcd one at a time, so that the others keep the data. Machines of other makers are left alone, and
 one with a name that a node needs stops everything before anything is done.
 
 ` + vsphereHelp + `
 
 ` + exitCodeHelp,
-		Example: "  slipway vsphere deploy -f cluster.yaml\n  slipway vsphere deploy --dry-run\n  slipway vsphere deploy --config-url https://configs.example.org/demo",
+		Example: "  slipway vsphere deploy -f cluster.yaml\n  slipway vsphere deploy --dry-run\n  slipway vsphere deploy --replace n3\n  slipway vsphere deploy --config-url https://configs.example.org/demo",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereDeploy(cmd.Context(), s, o) },
 	}
@@ -45,6 +50,7 @@ one with a name that a node needs stops everything before anything is done.
 	f := cmd.Flags()
 	f.StringArrayVar(&o.addresses, "address", nil, "NODE=HOST:PORT of a node's peer API when it is not the spec's; may be repeated")
 	f.StringVar(&o.configURL, "config-url", "", "where you serve the files of slipway ignition: machines get a pointer to BASE/<node>.ign with its SHA-256")
+	f.StringArrayVar(&o.replace, "replace", nil, "delete the machine of this node with its disks, and make another; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	f.BoolVar(&o.noWait, "no-wait", false, "do not wait for the nodes: their configs stay in vCenter until the next run")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait for each node")
@@ -54,6 +60,9 @@ one with a name that a node needs stops everything before anything is done.
 func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) error {
 	if o.timeout <= 0 {
 		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", o.timeout)}
+	}
+	if err := o.checkReplace(); err != nil {
+		return err
 	}
 	want, err := o.wanted(s, !o.dryRun)
 	if err != nil {
@@ -65,7 +74,7 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 		if err != nil {
 			return err
 		}
-		hooks.Wait = reportIn(s, nodes, o.timeout)
+		hooks.Wait = scrubbed(s, nodes, o.timeout)
 	}
 	hooks.Did = func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) }
 	return o.withVCenter(ctx, s, func(c *vsphere.Client) error {
@@ -73,7 +82,7 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 		if err != nil {
 			return err
 		}
-		p, err := vsphere.NewPlan(want, have)
+		p, err := vsphere.NewPlan(want, have, o.replace...)
 		if err != nil {
 			return err
 		}
@@ -92,6 +101,39 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 		}
 		return nil
 	})
+}
+
+// checkReplace refuses nodes that do not exist, and to delete more of etcd's data than the other members give back.
+func (o vsphereDeployOptions) checkReplace() error {
+	if len(o.replace) == 0 {
+		return nil
+	}
+	loaded, err := cluster.Load(o.spec)
+	if err != nil {
+		return err
+	}
+	for _, name := range o.replace {
+		if _, err := pickNode(loaded.Spec, name); err != nil {
+			return err
+		}
+	}
+	var chosen, left []string
+	for _, n := range loaded.Spec.Nodes {
+		switch {
+		case !n.Has(cluster.RoleEtcd):
+		case slices.Contains(o.replace, n.Name):
+			chosen = append(chosen, n.Name)
+		default:
+			left = append(left, n.Name)
+		}
+	}
+	switch {
+	case len(chosen) > 1:
+		return usageError{fmt.Errorf("reading --replace: %s would lose their etcd data at once\nhint: one after the other: slipway wait tells when the next may follow", strings.Join(chosen, ", "))}
+	case len(chosen) == 1 && len(left) == 0:
+		return usageError{fmt.Errorf("reading --replace: %s has the only copy of etcd's data\nhint: to lose it and begin anew: slipway vsphere destroy --yes %s && slipway vsphere deploy", chosen[0], chosen[0])}
+	}
+	return nil
 }
 
 // wanted is the cluster with its nodes' configs. Certificates that were issued for it are kept if that is said.
@@ -135,7 +177,7 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 func did(a vsphere.Action) string {
 	text := map[vsphere.Verb]string{
 		vsphere.Clone: "cloned", vsphere.Adjust: "adjusted", vsphere.Tag: "tagged", vsphere.Spread: "rule written", vsphere.PowerOn: "switched on",
-		vsphere.Wait: "reported in", vsphere.Scrub: "its config is removed from vCenter", vsphere.Keep: "nothing to do", vsphere.Differs: "left as it is, but it differs", vsphere.Leave: "left",
+		vsphere.Mark: "marked", vsphere.Wait: "scrubbed by the node itself", vsphere.Scrub: "its config is removed from vCenter", vsphere.Keep: "nothing to do", vsphere.Differs: "left as it is, but it differs", vsphere.Leave: "left",
 		vsphere.Unspread: "rule removed", vsphere.PowerOff: "switched off", vsphere.Delete: "deleted",
 	}[a.Do]
 	if a.Detail != "" && a.Do != vsphere.Keep && a.Do != vsphere.Wait && a.Do != vsphere.Tag && a.Do != vsphere.Delete {
@@ -144,9 +186,9 @@ func did(a vsphere.Action) string {
 	return a.On + ": " + text
 }
 
-// reportIn waits for a node until it answers, and tells meanwhile how it is doing. The time is for all together, from
+// scrubbed waits for a node until it says that its scrub step is done, and tells meanwhile how it is doing. The time is for all together, from
 // the first on; everyone is asked at least once.
-func reportIn(s streams, nodes []target, timeout time.Duration) func(context.Context, string) error {
+func scrubbed(s streams, nodes []target, timeout time.Duration) func(context.Context, string) error {
 	told := map[string]string{}
 	var until time.Time
 	return func(parent context.Context, name string) error {
@@ -164,10 +206,10 @@ func reportIn(s streams, nodes []target, timeout time.Duration) func(context.Con
 			}
 			tell(s, replies, told)
 			switch {
-			case replies[0].Error == "":
+			case replies[0].Error == "" && replies[0].StepDone(status.ScrubStep):
 				return nil
 			case !time.Now().Before(until):
-				return fmt.Errorf("it did not report in within %s: %s", timeout, told[name])
+				return fmt.Errorf("it has not scrubbed its config within %s: %s", timeout, told[name])
 			}
 			select {
 			case <-parent.Done():

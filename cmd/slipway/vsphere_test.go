@@ -126,7 +126,7 @@ func TestVSphere(t *testing.T) {
 	for key, value := range env {
 		t.Setenv(key, value)
 	}
-	spec, addresses := vsphereNodes(t)
+	spec, addresses, _ := vsphereNodes(t)
 	pack := filepath.Join(t.TempDir(), "demo.ova")
 	if err := writeOVA(pack, "disk of the test"); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestVSphere(t *testing.T) {
 		{[]string{"import", pack}, []string{"demo: template of image sha256:"}},
 		{[]string{"import", pack}, []string{"demo: the template is of this image already, nothing was changed\n"}},
 		{append([]string{"deploy"}, addresses...), []string{
-			"demo-n1: cloned: 4 CPUs, 4096 MiB, disk of 20480 MiB, on VM Network\n", "demo-n1: switched on\n", "n1: etcd waiting", "demo-n1: reported in\n",
+			"demo-n1: cloned: 4 CPUs, 4096 MiB, disk of 20480 MiB, on VM Network\n", "demo-n1: switched on\n", "n1: etcd waiting", "demo-n1: scrubbed by the node itself\n",
 			"demo-n1: its config is removed from vCenter\n", "demo-n2: its config is removed from vCenter\n",
 		}},
 		{append([]string{"deploy"}, addresses...), []string{"demo-n1: nothing to do\ndemo-n2: nothing to do\nnothing was changed\n"}},
@@ -163,7 +163,7 @@ func TestVSphere(t *testing.T) {
 }
 
 // vsphereNodes writes a spec with its secrets, and answers as its nodes.
-func vsphereNodes(t *testing.T) (spec string, addresses []string) {
+func vsphereNodes(t *testing.T) (spec string, addresses []string, nodes []*statusNode) {
 	t.Helper()
 	spec = filepath.Join(t.TempDir(), "cluster.yaml")
 	if err := os.WriteFile(spec, []byte(vsphereSpec), 0o644); err != nil {
@@ -189,7 +189,9 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string) {
 		t.Fatal(err)
 	}
 	for _, c := range all {
-		server, err := peer.NewServer(serverOptions(t, set, c, &statusNode{doc: status.Document{Node: c.Node, Step: "etcd", State: status.Waiting}}))
+		node := &statusNode{doc: status.Document{Node: c.Node, Step: "etcd", State: status.Waiting, Steps: []status.Step{{Name: status.ScrubStep, State: status.Done}}}}
+		nodes = append(nodes, node)
+		server, err := peer.NewServer(serverOptions(t, set, c, node))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +203,42 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string) {
 		t.Cleanup(func() { server.Close() })
 		addresses = append(addresses, "--address", c.Node+"="+listener.Addr().String())
 	}
-	return spec, addresses
+	return spec, addresses, nodes
+}
+
+// TestVSphereScrubFollowsTheNode: vCenter's copy of a config is removed after the node has scrubbed its own, not when it
+// answers; until then status says that it is there.
+func TestVSphereScrubFollowsTheNode(t *testing.T) {
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	env := v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	spec, addresses, nodes := vsphereNodes(t)
+	done := nodes[0].Status()
+	nodes[0].set(status.Document{Node: "n1", Step: status.ScrubStep, State: status.Failed, LastError: "read-only file system", Steps: []status.Step{{Name: status.ScrubStep, State: status.Failed}}})
+	pack := filepath.Join(t.TempDir(), "demo.ova")
+	if err := writeOVA(pack, "disk of the test"); err != nil {
+		t.Fatal(err)
+	}
+	common := []string{"-f", spec, "--thumbprint", env["THUMBPRINT"]}
+	do := func(code int, want string, verb string, args ...string) {
+		t.Helper()
+		if got, out := slipway(t, append(append([]string{"vsphere", verb}, common...), args...)...); got != code || !strings.Contains(out, want) {
+			t.Errorf("%s %v: exit %d, want %q in\n%s", verb, args, got, want, out)
+		}
+	}
+	do(exitOK, "demo: template", "import", pack)
+	do(exitFailed, "waiting for demo-n1: it has not scrubbed its config within 300ms: scrub failed: read-only file system", "deploy", append(addresses, "--timeout", "300ms")...)
+	do(exitOK, "n1    demo-n1  on     yes     present    -\nn2    demo-n2  on     yes     scrubbed   -\n", "status")
+	nodes[0].set(done)
+	do(exitOK, "demo-n1: its config is removed from vCenter\n", "deploy", addresses...)
+	do(exitOK, "n1    demo-n1  on     yes     scrubbed   -\n", "status")
+	do(exitOK, "demo-n2: deleted\ndemo-n2: cloned: ", "deploy", append(addresses, "--replace", "n2")...)
 }
 
 // TestVSphereInterrupted: Ctrl-C in the middle of the upload exits with 130 and leaves neither item nor library.

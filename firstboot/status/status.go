@@ -15,6 +15,10 @@ import (
 // Prefix starts every status line, so that a reader finds it among what else a console shows.
 const Prefix = "slipway-status: "
 
+// ScrubStep is the name of the step in which a node removes what is left of its config. What others hold of it, such as
+// vCenter, is to be removed after that.
+const ScrubStep = "scrub"
+
 // State says how a node or a step is doing.
 type State string
 
@@ -46,6 +50,11 @@ type Document struct {
 	Formed     bool      `json:"formed"`  // the cluster has formed once, as this node knows
 	Serving    bool      `json:"serving"` // this node does all that it is there for
 	Steps      []Step    `json:"steps,omitempty"`
+}
+
+// StepDone says whether the node has done a step, as it was when it last looked.
+func (d Document) StepDone(name string) bool {
+	return d.Serving || slices.Contains(d.Steps, Step{Name: name, State: Done})
 }
 
 // Line is the document as one console line, without the line end.

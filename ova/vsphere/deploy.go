@@ -15,7 +15,7 @@ import (
 
 // Hooks are how a deployment talks to others.
 type Hooks struct {
-	Wait func(ctx context.Context, node string) error // until the node reports in; may be nil for a plan WithoutWaiting
+	Wait func(ctx context.Context, node string) error // until the node has scrubbed what it holds itself; may be nil for a plan WithoutWaiting
 	Did  func(Action)                                 // after each action; may be nil
 }
 
@@ -30,7 +30,7 @@ type deployment struct {
 }
 
 // Deploy carries out p, which NewPlan made of want and have. If it fails before a machine was switched on, everything
-// that it made is taken back. After that the next run goes on from there. A node that does not report in stops nobody
+// that it made is taken back. After that the next run goes on from there. A node that does not scrub stops nobody
 // else.
 func (c *Client) Deploy(ctx context.Context, want Cluster, have World, p Plan, h Hooks) error {
 	d := &deployment{Client: c, want: want, have: have, refs: map[string]types.ManagedObjectReference{}, Hooks: h}
@@ -77,7 +77,7 @@ func (d *deployment) takeAllBack(ctx context.Context) error {
 
 // doing names actions in errors.
 var doing = map[Verb]string{
-	Clone: "cloning", Adjust: "adjusting", Tag: "tagging", Spread: "writing the rule", PowerOn: "switching on", Wait: "waiting for",
+	Clone: "cloning", Adjust: "adjusting", Mark: "marking", Tag: "tagging", Spread: "writing the rule", PowerOn: "switching on", Wait: "waiting for",
 	Scrub: "scrubbing", Unspread: "removing the rule", PowerOff: "switching off", Delete: "deleting", MakeLibrary: "making the library",
 	DropItem: "dropping the item", Upload: "uploading", DropTemplate: "dropping the template", MakeTemplate: "making the template",
 }
@@ -102,9 +102,13 @@ func (d *deployment) do(ctx context.Context, a Action) error {
 		return d.attachTag(ctx, d.want.ID, ref)
 	case PowerOn:
 		return d.powerOn(ctx, n, ref)
+	case Mark:
+		return d.mark(ctx, ref, "true")
+	case PowerOff, Delete:
+		return d.undeploy(ctx, d.want, d.have, a)
 	case Wait:
 		if d.Wait == nil {
-			return errors.New("nobody can tell whether it has reported in")
+			return errors.New("nobody can tell whether it has scrubbed its config")
 		}
 		return d.Wait(ctx, n.Name)
 	case Scrub:
@@ -167,6 +171,9 @@ func (d *deployment) adjust(ctx context.Context, n Node, ref types.ManagedObject
 	if err != nil {
 		return err
 	}
+	if m.started() {
+		return errors.New("it was started meanwhile, so it is left as it is")
+	}
 	if len(d.want.differences(n, m, d.have)) > 0 {
 		config := d.want.config(n, m.Extra[markImage])
 		config.ExtraConfig = m.lacks(config.ExtraConfig)
@@ -186,6 +193,11 @@ func (d *deployment) check(ctx context.Context, n Node, ref types.ManagedObjectR
 	if err != nil {
 		return err
 	}
+	return d.wrong(n, m)
+}
+
+// wrong says what of a machine is not as wanted.
+func (d *deployment) wrong(n Node, m Machine) error {
 	if diff := d.want.differences(n, m, d.have); len(diff) > 0 {
 		return fmt.Errorf("vCenter did not take over what was asked for: %s", strings.Join(diff, "; "))
 	}
@@ -199,18 +211,46 @@ func (c *Client) reconfigure(ctx context.Context, ref types.ManagedObjectReferen
 	return err
 }
 
-// powerOn switches on; a machine that has never started is checked once more, because now it counts.
+// powerOn switches on. A machine that has never started is checked once more, because now it counts, and is marked
+// first: a run that is killed in between leaves one that counts as started, and it holds its config.
 func (d *deployment) powerOn(ctx context.Context, n Node, ref types.ManagedObjectReference) error {
-	if m := d.have.Machines[n.VM]; !m.scrubbed() {
-		if err := d.check(ctx, n, ref); err != nil {
+	m, err := d.machine(ctx, ref)
+	if err != nil {
+		return err
+	}
+	first := !m.started()
+	if first {
+		if err := d.wrong(n, m); err != nil {
+			return err
+		}
+		if err := d.mark(ctx, ref, "true"); err != nil {
 			return err
 		}
 	}
 	info, err := d.run(ctx, object.NewVirtualMachine(d.vim, ref).PowerOn)
-	if info != nil && info.State == types.TaskInfoStateSuccess { // though the run may be interrupted
-		d.undo = nil
+	var unknown leftover
+	switch {
+	case info != nil && info.State == types.TaskInfoStateSuccess, errors.As(err, &unknown):
+		d.undo = nil // though the run may be interrupted
+	case first:
+		d.unmark(ctx, ref)
 	}
 	return err
+}
+
+// mark notes that a machine is started; "" takes that back.
+func (c *Client) mark(ctx context.Context, ref types.ManagedObjectReference, value string) error {
+	return c.reconfigure(ctx, ref, types.VirtualMachineConfigSpec{ExtraConfig: options(markStarted, value)})
+}
+
+// unmark is for a machine that vCenter refused to start. Where that fails it counts as started, and the next run starts
+// it as it is.
+func (c *Client) unmark(ctx context.Context, ref types.ManagedObjectReference) {
+	after, cancel := afterwards(ctx)
+	defer cancel()
+	if m, err := c.machine(after, ref); err == nil && !m.On {
+		_ = c.mark(after, ref, "")
+	}
 }
 
 // scrub removes the config and reads that it is gone.

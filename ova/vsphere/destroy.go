@@ -55,11 +55,19 @@ func (h World) undeletable(cluster string, chosen func(node string) bool) []erro
 		}
 	}
 	for _, name := range h.of(cluster) {
-		if m := h.Machines[name]; chosen(m.Extra[markNode]) && len(m.Attached) > 0 {
-			errs = append(errs, fmt.Errorf("machine %q: disks that deploy did not give it would be deleted with it: %s\nhint: drain the node if they are its volumes, or remove them from the machine in vCenter without deleting their files", name, strings.Join(m.Attached, ", ")))
+		if m := h.Machines[name]; chosen(m.Extra[markNode]) {
+			errs = append(errs, m.deletable())
 		}
 	}
 	return errs
+}
+
+// deletable refuses a machine with which more would go than it was given.
+func (m Machine) deletable() error {
+	if len(m.Attached) == 0 {
+		return nil
+	}
+	return fmt.Errorf("machine %q: disks that deploy did not give it would be deleted with it: %s\nhint: drain the node if they are its volumes, or remove them from the machine in vCenter without deleting their files", m.Name, strings.Join(m.Attached, ", "))
 }
 
 // of lists the machines that were made for a cluster's nodes, sorted. What somebody cloned from one of them has its marks,

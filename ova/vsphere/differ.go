@@ -30,7 +30,7 @@ func (w Cluster) differences(n Node, m Machine, have World) []string {
 	say(m.SecureBoot != w.SecureBoot, "Secure Boot %t instead of %t", m.SecureBoot, w.SecureBoot)
 	say(!strings.EqualFold(m.Extra[keyUUID], "TRUE"), "%s is not TRUE", keyUUID)
 	say(n.Guestinfo.Digest != "" && m.Extra[markConfig] != n.Guestinfo.Digest, "its config was rendered anew")
-	if !m.scrubbed() && !m.On { // once it runs, Ignition overwrites what it has read
+	if !m.started() { // after that Ignition overwrites what it has read
 		g := n.Guestinfo
 		say(m.Extra[ova.KeyData] != g.Data || m.Extra[ova.KeyEncoding] != g.Encoding, "guestinfo does not hold its config")
 	}

@@ -22,6 +22,7 @@ const (
 	markMachine  = "slipway.machine"  // the name that it was given
 	markImage    = "slipway.image"    // digest of the image that it was made from
 	markConfig   = "slipway.config"   // digest of the config that it was given
+	markStarted  = "slipway.started"  // set before it is switched on for the first time
 	markScrubbed = "slipway.scrubbed" // digest of the config that was taken away again
 	keyUUID      = "disk.EnableUUID"  // the guest sees disks' serial numbers
 	efi          = string(types.GuestOsDescriptorFirmwareTypeEfi)
@@ -62,6 +63,16 @@ func (m Machine) hasConfig() bool {
 }
 
 func (m Machine) scrubbed() bool { return m.Extra[markScrubbed] != "" }
+
+// emptied says whether the guest itself has overwritten its config, which is all that a guest can do: with "{}" in
+// base64, as Ignition and slipwayd write it.
+func (m Machine) emptied() bool { return m.Extra[ova.KeyData] == "e30K" }
+
+// started says whether the machine was ever switched on, by us or by others. One that was has read its config, has
+// made keys and data of it, and is nobody's to change any more.
+func (m Machine) started() bool {
+	return m.On || m.Extra[markStarted] != "" || m.scrubbed() || m.emptied()
+}
 
 var machineProperties = []string{"name", "config", "runtime.powerState", "summary.storage"}
 
@@ -122,7 +133,7 @@ func newMachine(vm mo.VirtualMachine) Machine {
 // keep remembers an option if it is one of those that we set.
 func (m *Machine) keep(o *types.OptionValue) {
 	text, _ := o.Value.(string)
-	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
+	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markStarted, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
 		if text != "" && strings.EqualFold(o.Key, key) { // a host does not tell them apart by case
 			m.Extra[key] = text
 		}

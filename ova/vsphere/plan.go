@@ -17,8 +17,9 @@ const (
 	Adjust  Verb = "adjust"   // what an interrupted run left, and check it
 	Tag     Verb = "tag"      //
 	Spread  Verb = "spread"   // write the anti-affinity rule
+	Mark    Verb = "mark"     // that others have started it
 	PowerOn Verb = "power on" // check once more before
-	Wait    Verb = "wait"     // for the node to report in
+	Wait    Verb = "wait"     // for the node to have scrubbed what it holds itself
 	Scrub   Verb = "scrub"    // remove the config, and check that it is gone
 	Keep    Verb = "keep"     // nothing is to be done
 	Differs Verb = "differs"  // nothing is done, but it is not what is wanted
@@ -81,15 +82,16 @@ func (a Action) String() string {
 }
 
 // NewPlan decides what leads from have to want: first all machines are made, then all switched on, then each is waited
-// for and its config taken away. Machines that have taken their config are left as they are. A name that is taken by
-// what is not ours refuses everything.
-func NewPlan(want Cluster, have World) (Plan, error) {
+// for and its config taken away. Machines that were ever started are left as they are, but those of the nodes to replace,
+// which are deleted and made anew. A name that is taken by what is not ours refuses everything.
+func NewPlan(want Cluster, have World, replace ...string) (Plan, error) {
 	template, err := want.template(have)
 	if err != nil {
 		return nil, err
 	}
-	var create, start, finish Plan
-	var errs []error
+	errs := []error{want.mayReplace(have, replace)}
+	create, have := want.replace(have, replace)
+	var start, finish Plan
 	fresh := 0
 	for i, n := range want.Nodes {
 		m, there := have.Machines[n.VM]
@@ -117,17 +119,23 @@ func NewPlan(want Cluster, have World) (Plan, error) {
 			}
 		}
 	}
-	if fresh > 0 && !have.DRS && len(have.Hosts) == 0 {
-		errs = append(errs, noHost())
-	}
-	if need := int64(fresh) * template.Committed; need > have.Free {
-		errs = append(errs, fmt.Errorf("cloning %d machines: they take %d MiB at least, and the datastore has %d MiB left\nhint: make room, or name another one under vsphere.datastore", fresh, need>>20, have.Free>>20))
-	}
+	errs = append(errs, have.room(fresh, template))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	create = append(create, want.spread(have)...)
 	return want.complete(append(append(create, start...), finish...)), nil
+}
+
+// room refuses when so many machines more do not fit in.
+func (h World) room(fresh int, template Machine) error {
+	if fresh > 0 && !h.DRS && len(h.Hosts) == 0 {
+		return noHost()
+	}
+	if need := int64(fresh) * template.Committed; need > h.Free {
+		return fmt.Errorf("cloning %d machines: they take %d MiB at least, and the datastore has %d MiB left\nhint: make room, or name another one under vsphere.datastore", fresh, need>>20, h.Free>>20)
+	}
+	return nil
 }
 
 // template is the one to clone from.
@@ -184,10 +192,13 @@ func (w Cluster) repair(i int, m, template Machine, have World) Plan {
 	var p Plan
 	diff := append(w.differences(n, m, have), otherImage(m, template)...)
 	switch {
-	case !m.On && !m.scrubbed(): // it has never started
+	case !m.started():
 		p = append(p, Action{Adjust, n.VM, strings.Join(diff, "; "), i})
 	case len(diff) > 0:
 		p = append(p, Action{Differs, n.VM, strings.Join(diff, "; "), i})
+	}
+	if m.started() && m.Extra[markStarted] == "" && !m.scrubbed() {
+		p = append(p, Action{Mark, n.VM, "somebody else has started it", i})
 	}
 	if !m.Tagged {
 		p = append(p, Action{Tag, n.VM, tagCategory + "/" + w.ID, i})

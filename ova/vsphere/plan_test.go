@@ -65,6 +65,29 @@ func TestPlans(t *testing.T) {
 			h.Machines["demo-n3"] = on
 			delete(h.Machines, "demo-n4")
 		},
+		"started_once": func(w *Cluster, h *World) { // and off since, whatever the spec says by now
+			for i, mark := range []func(Machine){
+				func(m Machine) { m.Extra[markStarted] = "true" },
+				func(m Machine) { m.Extra[ova.KeyData], m.Extra[ova.KeyEncoding] = "e30K", "base64" },
+			} {
+				m := fresh(*w, w.Nodes[i])
+				mark(m)
+				h.Machines[m.Name] = m
+				w.Nodes[i].MemoryMiB, w.Nodes[i].Guestinfo.Data = 1024, "secret-of-late"
+			}
+		},
+		"replaced": func(w *Cluster, h *World) {
+			delete(h.Machines, "demo-n3")
+			m := h.Machines["demo-n7"]
+			m.On = false
+			h.Machines["demo-n7"] = m
+			w.Nodes[6].MemoryMiB *= 2
+		},
+		"replaced_with_volumes": func(w *Cluster, h *World) {
+			m := h.Machines["demo-n2"]
+			m.Attached = []string{"[fast] fcd/one.vmdk"}
+			h.Machines["demo-n2"] = m
+		},
 		"drifted": func(w *Cluster, h *World) {
 			for i := range w.Nodes {
 				w.Nodes[i].MemoryMiB *= 2
@@ -127,7 +150,11 @@ func TestPlans(t *testing.T) {
 			h := world(w)
 			change(&w, &h)
 			var out strings.Builder
-			p, err := NewPlan(w, h)
+			var replace []string
+			if strings.HasPrefix(name, "replaced") {
+				replace = []string{"n2", "n3", "n7"}
+			}
+			p, err := NewPlan(w, h, replace...)
 			fmt.Fprintf(&out, "-- deploy --\n%s", p)
 			if err != nil {
 				fmt.Fprintf(&out, "error: %v\n", err)

@@ -17,11 +17,15 @@ func (d *deployment) spread(ctx context.Context) error {
 			rule.Vm = append(rule.Vm, d.refs[n.VM])
 		}
 	}
-	change := types.ClusterRuleSpec{ArrayUpdateSpec: types.ArrayUpdateSpec{Operation: types.ArrayUpdateOperationAdd}, Info: rule}
-	if d.have.Rule != nil {
-		change.Operation, rule.Key = types.ArrayUpdateOperationEdit, d.have.Rule.key
+	now := World{site: d.have.site} // vCenter may have changed it when a machine was replaced
+	if err := d.readRule(ctx, &now, d.want.ID); err != nil {
+		return err
 	}
-	if err := d.changeRule(ctx, d.have.site, change); err != nil || d.have.Rule != nil || len(d.undo) == 0 {
+	change := types.ClusterRuleSpec{ArrayUpdateSpec: types.ArrayUpdateSpec{Operation: types.ArrayUpdateOperationAdd}, Info: rule}
+	if now.Rule != nil {
+		change.Operation, rule.Key = types.ArrayUpdateOperationEdit, now.Rule.key
+	}
+	if err := d.changeRule(ctx, d.have.site, change); err != nil || now.Rule != nil || len(d.undo) == 0 {
 		return err
 	}
 	d.undo = append(d.undo, func(ctx context.Context) error {

@@ -7,7 +7,7 @@ type Row struct {
 	Power     string   `json:"power"`     // on, off, absent
 	Ours      bool     `json:"ours"`      // it carries our mark
 	Tagged    bool     `json:"tagged"`    // ... and our tag
-	Guestinfo string   `json:"guestinfo"` // present, scrubbed, absent
+	Guestinfo string   `json:"guestinfo"` // present, emptied by the guest alone, scrubbed, absent
 	Differs   []string `json:"differs,omitempty"`
 }
 
@@ -45,6 +45,8 @@ func row(node, vm string, m Machine, there bool) Row {
 		r.Power = "on"
 	}
 	switch {
+	case m.emptied():
+		r.Guestinfo = "emptied"
 	case m.hasConfig():
 		r.Guestinfo = "present"
 	case m.scrubbed():

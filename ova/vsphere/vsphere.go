@@ -1,5 +1,5 @@
 // Package vsphere puts the machines of a cluster on a vCenter: it makes a template of an OVA, clones a machine a node from
-// it, hands each its Ignition config, and takes the config away again when the node has reported in.
+// it, hands each its Ignition config, and takes the config away again when the node has scrubbed its own copy.
 //
 // Start with [Connect]; then [Client.Import], [Client.Deploy], [Client.Destroy] and [Client.Observe]. What is to be done is
 // decided by pure functions, [NewImportPlan], [NewPlan] and [NewDestroyPlan], from what is wanted and what was found; the
