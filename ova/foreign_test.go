@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/testtool"
+
 	"github.com/vmware/govmomi/ovf"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -18,7 +20,7 @@ import (
 // run gives the output of a foreign program that was started in dir.
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(needTool(t, name), args...)
+	cmd := exec.Command(testtool.Find(t, name), args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
 	out, err := cmd.CombinedOutput()

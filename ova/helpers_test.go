@@ -10,9 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"io"
 	"math/big"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -168,18 +165,3 @@ func entries(t testing.TB, change func(descriptor string) string) []entry {
 }
 
 func same(s string) string { return s }
-
-// needTool finds a foreign checker: its absence skips locally, by name, and fails in CI.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}

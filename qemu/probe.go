@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slipway/internal/durable"
 )
 
 // probeLimit is how long the firmware may take under KVM: it takes one or two seconds where KVM works.
@@ -74,7 +76,7 @@ func remember(file string, a probeAnswer) {
 	if err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
 		return
 	}
-	_ = replaceFile(file, append(data, '\n'))
+	_ = durable.Write(file, append(data, '\n'), 0o600)
 }
 
 func probeArgv(h Host) []string {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/internal/testtool"
 )
 
 // These tests run the real QEMU, but only its firmware: there is nothing on the disks.
@@ -18,13 +20,7 @@ func tools(t *testing.T) Tools {
 	t.Helper()
 	var found Tools
 	for name, path := range map[string]*string{ToolQEMU: &found.QEMU, ToolImg: &found.Img} {
-		p, err := exec.LookPath(name)
-		if err != nil && os.Getenv("CI") == "" {
-			t.Skipf("%s is not installed", name)
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		*path = p
+		*path = testtool.Find(t, name)
 	}
 	return found
 }

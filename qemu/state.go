@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"slipway/internal/durable"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -69,18 +71,10 @@ func (st State) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing qemu state: %w", err)
 	}
-	if err := replaceFile(filepath.Join(dir, stateFile), append(data, '\n')); err != nil {
+	if err := durable.Write(filepath.Join(dir, stateFile), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing qemu state: %w", err)
 	}
 	return nil
-}
-
-func replaceFile(path string, data []byte) error {
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }
 
 // lock keeps a second slipway out of dir until release is called.

@@ -2,8 +2,6 @@ package qemu
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/internal/durable"
 )
 
 // upper is one Up at work, with the folder locked.
@@ -102,7 +102,7 @@ func (u upper) node(ctx context.Context, p Process) (Report, error) {
 	}
 	dir := filepath.Join(u.dir, p.Dir)
 	report := Report{Node: p.Name, Did: "powered on", Ports: ms.Ports, Accel: u.req.Host.Accel}
-	digest, err := fileDigest(u.req.Artefacts.Ignition[p.Name])
+	digest, err := durable.Digest(u.req.Artefacts.Ignition[p.Name])
 	if err != nil {
 		return report, err
 	}
@@ -173,15 +173,6 @@ func imageID(path string) (ImageID, error) {
 		return ImageID{}, fmt.Errorf("reading the image: %w", err)
 	}
 	return ImageID{Path: path, Size: info.Size(), Mtime: info.ModTime().UnixNano()}, nil
-}
-
-func fileDigest(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("reading a node's config: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 func copyFile(from, to string) error {

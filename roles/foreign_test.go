@@ -9,25 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/testtool"
 	"slipway/roles"
 )
 
-// These tests ask the programs themselves whether they take what was generated. A program that is not installed skips
-// its test on a developer's machine and fails it in CI.
-
-func checker(t *testing.T, program string) string {
-	t.Helper()
-	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", program)
-	}
-	t.Skipf("%s is not installed", program)
-	return ""
-}
+// These tests ask the programs themselves whether they take what was generated.
 
 // laidOut is one rendered case laid out under a directory, with every path of ours moved there.
 type laidOut struct {
@@ -93,32 +79,32 @@ func run(t *testing.T, n laidOut, program string, args ...string) {
 }
 
 func TestHAProxyTakesConfigs(t *testing.T) {
-	haproxy := checker(t, "haproxy")
+	haproxy := testtool.Find(t, "haproxy")
 	for _, file := range []string{"/etc/slipway/apilb.cfg", "/etc/slipway/lb.cfg"} {
 		with(t, file, func(n laidOut, path string) { run(t, n, haproxy, "-c", "-f", path) })
 	}
 }
 
 func TestKeepalivedTakesConfigs(t *testing.T) {
-	keepalived := checker(t, "keepalived")
+	keepalived := testtool.Find(t, "keepalived")
 	with(t, "/etc/slipway/keepalived.conf", func(n laidOut, path string) {
 		run(t, n, keepalived, "--config-test", "--use-file="+path)
 	})
 }
 
 func TestNftTakesRules(t *testing.T) {
-	nft := checker(t, "nft")
+	nft := testtool.Find(t, "nft")
 	with(t, "/etc/slipway/masq.nft", func(n laidOut, path string) {
 		if os.Getuid() == 0 {
 			run(t, n, nft, "--check", "--file", path)
 			return
 		}
-		run(t, n, checker(t, "unshare"), "--map-root-user", "--net", nft, "--check", "--file", path)
+		run(t, n, testtool.Find(t, "unshare"), "--map-root-user", "--net", nft, "--check", "--file", path)
 	})
 }
 
 func TestBashTakesScripts(t *testing.T) {
-	bash := checker(t, "bash")
+	bash := testtool.Find(t, "bash")
 	for _, file := range []string{"/etc/slipway/keepalived-check", "/etc/slipway/keepalived-interface"} {
 		with(t, file, func(n laidOut, path string) { run(t, n, bash, "-n", path) })
 	}
@@ -127,7 +113,7 @@ func TestBashTakesScripts(t *testing.T) {
 // TestSystemdTakesUnits lets systemd read every unit. It complains about programs that this machine has not, and
 // before 254 about two keys that Debian 13 knows.
 func TestSystemdTakesUnits(t *testing.T) {
-	analyze := checker(t, "systemd-analyze")
+	analyze := testtool.Find(t, "systemd-analyze")
 	fine := regexp.MustCompile(`NoSuchKey|'Restart(Steps|MaxDelaySec)' in section|Command .* is not executable`)
 	for _, n := range layOut(t) {
 		args := []string{"verify", "--man=no", "--recursive-errors=no"}

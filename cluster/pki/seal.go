@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/internal/durable"
+
 	"filippo.io/age"
 )
 
@@ -78,31 +80,8 @@ func (d *Dir) write(name string, data []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("writing the secrets: %w", err)
 	}
-	if err := writeSynced(dir, path, data); err != nil {
+	if err := durable.Write(path, data, 0o600); err != nil {
 		return fmt.Errorf("writing the secrets: %w", err)
 	}
 	return nil
-}
-
-func writeSynced(dir, path string, data []byte) error {
-	tmp, err := os.CreateTemp(dir, ".new-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

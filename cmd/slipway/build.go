@@ -18,6 +18,7 @@ import (
 	"slipway/imagebuild"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
+	"slipway/internal/durable"
 )
 
 type buildOptions struct {
@@ -102,7 +103,7 @@ func buildHost(ctx context.Context, o buildOptions) (payload.Host, error) {
 		}
 		o.slipwayd = filepath.Join(filepath.Dir(self), "slipwayd")
 	}
-	sum, err := payload.Digest(o.slipwayd)
+	sum, err := durable.Digest(o.slipwayd)
 	if err != nil {
 		return payload.Host{}, usageError{fmt.Errorf("looking for slipwayd: %w\nhint: `make build` puts it beside slipway; or name it with --slipwayd", err)}
 	}

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
 
+	"slipway/internal/testtool"
 	"slipway/qemu"
 )
 
@@ -24,9 +24,7 @@ nodes:
 
 // TestQEMUVerbs runs a machine with nothing to boot through its life. What is refused is in testdata/script/qemu.txtar.
 func TestQEMUVerbs(t *testing.T) {
-	if _, err := exec.LookPath(qemu.ToolQEMU); err != nil && os.Getenv("CI") == "" {
-		t.Skip(qemu.ToolQEMU + " is not installed")
-	}
+	testtool.Find(t, qemu.ToolQEMU)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"cluster.yaml": qemuSpec, "demo.raw": "nothing to boot", "n1.ign": "{}"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

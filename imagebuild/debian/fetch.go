@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"slipway/internal/durable"
 )
 
 // Fetcher brings archives into a pool: one file per digest, so the pool never goes stale.
@@ -190,24 +192,11 @@ func (f Fetcher) vendored() (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for _, path := range files {
-		sum, err := fileDigest(path)
+		sum, err := durable.Digest(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading the vendor folder: %w", err)
 		}
 		out[sum] = path
 	}
 	return out, nil
-}
-
-func fileDigest(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -15,6 +15,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"slipway/internal/durable"
 )
 
 // mirror serves the name of each file as its content and counts.
@@ -46,7 +48,7 @@ func TestFetchFillsThePoolOnce(t *testing.T) {
 		t.Errorf("progress ended at %d of %d", last.Load(), total.Load())
 	}
 	for _, p := range pkgs {
-		if sum, err := fileDigest(f.PoolFile(p)); err != nil || sum != p.SHA256 {
+		if sum, err := durable.Digest(f.PoolFile(p)); err != nil || sum != p.SHA256 {
 			t.Errorf("%s: %s %v", p.Name, sum, err)
 		}
 	}

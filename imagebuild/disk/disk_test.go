@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"slipway/internal/golden"
+	"slipway/internal/testtool"
 )
 
 const mib = 1 << 20
@@ -209,7 +210,7 @@ func TestProblems(t *testing.T) {
 }
 
 func TestSgdiskAgrees(t *testing.T) {
-	sgdisk := needTool(t, "sgdisk")
+	sgdisk := testtool.Find(t, "sgdisk")
 	path := filepath.Join(t.TempDir(), "disk.raw")
 	if err := Write(t.Context(), path, mustPlan(t, testLayout()), testSources()); err != nil {
 		t.Fatal(err)
@@ -262,21 +263,6 @@ func FuzzReadTable(f *testing.F) {
 		_, _, _ = ReadTable(bytes.NewReader(b), int64(len(b)))
 		_, _ = decodeEntries(append(bytes.Clone(patch), make([]byte, entryCount*entrySize)...))
 	})
-}
-
-// needTool finds a foreign checker: its absence skips locally, by name, and fails in CI.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
 }
 
 // TestWindowWritesWhatItIsGiven writes random pieces, mostly zeros, and compares with a plain buffer.

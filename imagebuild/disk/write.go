@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"slipway/internal/durable"
 )
 
 // Source fills one partition: it writes at offsets from the partition's start on. The partition reads as zeros before,
@@ -71,16 +73,7 @@ func writeImage(ctx context.Context, path string, p Plan, sources map[string]Sou
 	if err := os.Rename(path+partial, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // explain adds what to do to a full disk's error.

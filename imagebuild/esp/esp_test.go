@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/internal/testtool"
 )
 
 const mib = 1 << 20
@@ -99,7 +101,7 @@ func TestSameBytesInAnyOrder(t *testing.T) {
 }
 
 func TestFsckAndMtoolsAgree(t *testing.T) {
-	fsck, mdir := needTool(t, "fsck.vfat"), needTool(t, "mdir")
+	fsck, mdir := testtool.Find(t, "fsck.vfat"), testtool.Find(t, "mdir")
 	many := testFiles()
 	for i := range 300 { // a folder of several clusters
 		many = append(many, text(fmt.Sprintf("many/a rather long name %03d.conf", i), "z"))
@@ -118,7 +120,7 @@ func TestFsckAndMtoolsAgree(t *testing.T) {
 }
 
 func TestMtoolsReadsContentAndTime(t *testing.T) {
-	mtype, mdir := needTool(t, "mtype"), needTool(t, "mdir")
+	mtype, mdir := testtool.Find(t, "mtype"), testtool.Find(t, "mdir")
 	path := image(t, testOptions(34*mib), testFiles()).Name()
 	out, err := exec.Command(mtype, "-i", path, "::/loader/loader.conf").CombinedOutput()
 	if err != nil || string(out) != "timeout 0\n" {
@@ -242,18 +244,3 @@ func (discard) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 type full struct{}
 
 func (full) WriteAt([]byte, int64) (int, error) { return 0, fmt.Errorf("no space left on device") }
-
-// needTool finds a foreign checker: its absence skips locally, by name, and fails in CI.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}

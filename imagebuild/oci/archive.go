@@ -8,9 +8,10 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"slipway/internal/durable"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -25,29 +26,14 @@ const (
 // Save writes the image's archive to path, which appears only when it is complete, and returns the manifest's digest
 // ("sha256:...").
 func Save(path string, image Image) (digest string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	err = durable.Fill(path, 0o644, func(f *os.File) error {
+		digest, err = Write(f, image)
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("saving image %q: %w", image.Ref, err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing of that name
-	defer f.Close()
-	if digest, err = Write(f, image); err != nil {
-		return "", err
-	}
-	if err := publish(f, path); err != nil {
-		return "", fmt.Errorf("saving image %q: %w", image.Ref, err)
-	}
 	return digest, nil
-}
-
-func publish(f *os.File, path string) error {
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // Write writes the image's archive and returns the manifest's digest.

@@ -2,17 +2,15 @@ package payload
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"slipway/imagebuild/stage"
+	"slipway/internal/durable"
 )
 
 // Env is what a build may use of the world.
@@ -119,7 +117,7 @@ func load(dir string, item Item) (manifest, error) {
 	}
 	for _, b := range item.Binaries {
 		want := m.Files[b.Name]
-		got, err := Digest(filepath.Join(dir, b.Name))
+		got, err := durable.Digest(filepath.Join(dir, b.Name))
 		if err != nil {
 			return m, fmt.Errorf("checking %s in the cache: %v", b.Name, err)
 		}
@@ -179,7 +177,7 @@ func seal(item Item, sums []ModuleSum, out string) (manifest, error) {
 	m := manifest{Item: item.Name, Files: map[string]record{}, Modules: sums}
 	for _, b := range item.Binaries {
 		name := filepath.Join(out, b.Name)
-		sum, err := Digest(name)
+		sum, err := durable.Digest(name)
 		if err != nil {
 			return m, fmt.Errorf("recording %s: %w", b.Name, err)
 		}
@@ -209,18 +207,4 @@ func files(item Item, dir string, m manifest) []InstalledFile {
 		}
 	}
 	return all
-}
-
-// Digest is the hex SHA-256 of a file.
-func Digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"slipway/internal/durable"
 )
 
 func mustDigest(t *testing.T, path string) string {
 	t.Helper()
-	sum, err := Digest(path)
+	sum, err := durable.Digest(path)
 	if err != nil {
 		t.Fatal(err)
 	}

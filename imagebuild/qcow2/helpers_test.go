@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"slipway/internal/grain"
+	"slipway/internal/testtool"
 )
 
 var both = []Compression{Zlib, Zstd}
@@ -139,7 +140,7 @@ func qemuImg(t testing.TB, args ...string) string {
 
 func runTool(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(needTool(t, name), args...).CombinedOutput()
+	out, err := exec.Command(testtool.Find(t, name), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
@@ -162,18 +163,4 @@ func sameAs(t testing.TB, raw, image string) {
 		t.Error(out)
 	}
 	qemuImg(t, "compare", "-f", "raw", "-F", "qcow2", raw, image)
-}
-
-// needTool finds a foreign checker: its absence skips locally, by name, and fails in CI.
-func needTool(t testing.TB, name string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err == nil {
-		return p
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
 }

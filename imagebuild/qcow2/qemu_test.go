@@ -16,10 +16,11 @@ import (
 	foreign "github.com/lima-vm/go-qcow2reader/image/qcow2"
 
 	"slipway/internal/grain"
+	"slipway/internal/testtool"
 )
 
 func TestQEMUReadsOurs(t *testing.T) {
-	needTool(t, "qemu-img")
+	testtool.Find(t, "qemu-img")
 	for i, n := range []int{0, 1, 511, 512, 513, clusterSize - 1, clusterSize, clusterSize + 1, 32<<20 - 1, 32<<20 + 1} {
 		raw := disk(n, uint64(100+i))
 		path := save(t, "disk.raw", padded(raw))
@@ -31,7 +32,7 @@ func TestQEMUReadsOurs(t *testing.T) {
 
 // TestWeReadQEMUs also shows that Check finds nothing wrong where nothing is.
 func TestWeReadQEMUs(t *testing.T) {
-	needTool(t, "qemu-img")
+	testtool.Find(t, "qemu-img")
 	raw := disk(3<<20+512, 8)
 	path := save(t, "disk.raw", raw)
 	for _, args := range [][]string{
@@ -48,7 +49,7 @@ func TestWeReadQEMUs(t *testing.T) {
 
 // TestRefusesByName takes images of QEMU's that are of another kind.
 func TestRefusesByName(t *testing.T) {
-	needTool(t, "qemu-img")
+	testtool.Find(t, "qemu-img")
 	base := save(t, "base.raw", make([]byte, 1<<20))
 	for want, args := range map[string][]string{
 		"byte 4: version 2, want 3":               {"-o", "compat=0.10"},
@@ -107,7 +108,7 @@ func TestInfo(t *testing.T) {
 // TestWrittenOnByQEMU changes an image and checks it again: QEMU relies on all reference counts and copied bits.
 func TestWrittenOnByQEMU(t *testing.T) {
 	tool := "qemu-io"
-	needTool(t, tool)
+	testtool.Find(t, tool)
 	for _, c := range both {
 		path := save(t, "disk.qcow2", mustWrite(t, disk(4<<20, 9), Options{Compression: c}))
 		args := []string{"-f", "qcow2", path}
@@ -213,7 +214,7 @@ func TestFileOfManyRefcountBlocks(t *testing.T) {
 
 // TestRandomSparseDisks lets qemu-img compare random disks of random sizes.
 func TestRandomSparseDisks(t *testing.T) {
-	needTool(t, "qemu-img")
+	testtool.Find(t, "qemu-img")
 	r := rand.New(rand.NewPCG(11, 12))
 	for i := range 6 {
 		raw := disk(1+r.IntN(8<<20), r.Uint64())
@@ -224,7 +225,7 @@ func TestRandomSparseDisks(t *testing.T) {
 
 // TestAsSmallAsQEMUs compares sizes for this test's own program.
 func TestAsSmallAsQEMUs(t *testing.T) {
-	needTool(t, "qemu-img")
+	testtool.Find(t, "qemu-img")
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/internal/testtool"
 )
 
 // testStub returns a small PE32+ EFI application: headers up to headers bytes, one .text section.
@@ -171,13 +173,7 @@ func TestSameBytesTwice(t *testing.T) {
 
 // TestObjdumpAgrees lists the image with binutils.
 func TestObjdumpAgrees(t *testing.T) {
-	tool, err := exec.LookPath("objdump")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("objdump is not installed")
-		}
-		t.Skip("objdump is not installed")
-	}
+	tool := testtool.Find(t, "objdump")
 	path := filepath.Join(t.TempDir(), "uki.efi")
 	if err := os.WriteFile(path, mustWrite(t, testParts()), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/internal/testtool"
 )
 
 var testUUID = [16]byte{0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x47, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x01}
@@ -122,7 +124,7 @@ func TestRefusals(t *testing.T) {
 
 // TestAgreesWithVeritysetup compares byte for byte with the reference implementation.
 func TestAgreesWithVeritysetup(t *testing.T) {
-	tool := needTool(t, "veritysetup")
+	tool := testtool.Find(t, "veritysetup")
 	for _, n := range sizes {
 		dir := t.TempDir()
 		dataFile, refFile, ourFile := filepath.Join(dir, "data"), filepath.Join(dir, "ref"), filepath.Join(dir, "ours")
@@ -151,21 +153,6 @@ func runTool(t *testing.T, tool string, args ...string) {
 	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
 	}
-}
-
-// needTool finds a foreign checker: its absence skips locally, by name, and fails in CI.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
 }
 
 func BenchmarkBuild(b *testing.B) {

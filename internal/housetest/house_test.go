@@ -19,17 +19,22 @@ import (
 
 // pkg is what `go list -deps -json` tells of a package.
 type pkg struct {
-	ImportPath string
-	Dir        string
-	GoFiles    []string
-	Imports    []string
-	Deps       []string
+	ImportPath   string
+	Dir          string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
 }
+
+// tags are the build tags of our files: the rules see what only a tag builds, too.
+const tags = "qemu"
 
 // list is every package of the module, with all that each depends on.
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,GoFiles,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-deps", "-tags="+tags, "-json=ImportPath,Dir,GoFiles,Imports,TestImports,XTestImports,Deps", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -117,6 +122,20 @@ func violations(p pkg) []string {
 			found = append(found, b.broken(p)...)
 		}
 	}
+	return append(found, testViolations(p, from)...)
+}
+
+// testViolations lists what the tests of a package import though it is neither their room's to import nor help for
+// tests.
+func testViolations(p pkg, from room) []string {
+	var found []string
+	for _, i := range slices.Concat(p.TestImports, p.XTestImports) {
+		to, ours := roomOf(i)
+		if !ours || to.folder == from.folder || to.folder == "internal" || slices.Contains(from.may, to.folder) || slices.Contains(testRooms[from.folder], to.folder) {
+			continue
+		}
+		found = append(found, fmt.Sprintf("a test of %s imports %s: tests of %s may import %q of ours and test helpers, because %s", p.ImportPath, i, from.folder, slices.Concat(from.may, testRooms[from.folder]), from.why))
+	}
 	return found
 }
 
@@ -181,6 +200,9 @@ func TestRulesCanFail(t *testing.T) {
 		"grain is fine":  {pkg{ImportPath: "slipway/ova/vmdk", Imports: []string{"slipway/internal/grain"}}, ""},
 		"no test's help": {pkg{ImportPath: "slipway/imagebuild/qcow2", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},
 		"nor in grain":   {pkg{ImportPath: "slipway/internal/grain", Imports: []string{"slipway/internal/golden"}}, "imports slipway/internal/golden"},
+		"tests upwards":  {pkg{ImportPath: "slipway/cluster", TestImports: []string{"slipway/imagebuild/repart"}}, "a test of slipway/cluster imports"},
+		"outside tests":  {pkg{ImportPath: "slipway/test/qemu", XTestImports: []string{"slipway/cluster"}}, "built programs only"},
+		"tests get help": {pkg{ImportPath: "slipway/cluster", TestImports: []string{"slipway/internal/golden", "slipway/node"}}, ""},
 		"not a prefix":   {pkg{ImportPath: "slipway/imagebuild", Deps: []string{"github.com/vmware/govmomix"}}, ""},
 	} {
 		got := strings.Join(violations(c.p), "\n")

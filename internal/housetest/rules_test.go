@@ -11,15 +11,20 @@ type room struct {
 	why    string
 }
 
+// testRooms is what the tests of a folder may import of ours beside what the folder may, and helpers for tests.
+var testRooms = map[string][]string{
+	"ova/vsphere": {"internal/grain"}, // the disks that it sends are made for the test
+}
+
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
 var rooms = []room{
-	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain"},
+	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain", "internal/durable"},
 		"the operator's command line may use everything but test/"},
 	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
 	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
-	{"cluster/pki", []string{"cluster", "node"}, "keys are made for a spec and named by the contract"},
+	{"cluster/pki", []string{"cluster", "node", "internal/durable"}, "keys are made for a spec and named by the contract"},
 	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
-	{"imagebuild", []string{"cluster", "kernel", "node", "internal/grain"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"imagebuild", []string{"cluster", "kernel", "node", "internal/grain", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
 	{"roles", []string{"node", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
 	{"firstboot", []string{"roles", "node"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
@@ -28,10 +33,11 @@ var rooms = []room{
 	{"ova/vsphere", []string{"ova"}, "the vCenter client sends what ova makes"},
 	{"pack", []string{"imagebuild", "ova", "internal/grain"}, "pack knows formats and files, not what is in the disk or who wants it"},
 	{"pxe", []string{"cluster"}, "PXE serves what the spec describes"},
-	{"qemu", []string{"cluster"}, "the runner boots what the spec describes, from files"},
+	{"qemu", []string{"cluster", "internal/durable"}, "the runner boots what the spec describes, from files"},
 	{"tools", nil, "tools are other people's programs, built for tests"},
 	{"test", nil, "tests of built artefacts use the built programs only"},
 	{"internal", nil, "helpers of tests depend on nothing, and no program imports them"},
+	{"internal/durable", nil, "everybody who writes a file for good uses it, so it knows nobody"},
 	{"internal/grain", nil, "both disk formats are written on top of it, so it knows neither"},
 }
 

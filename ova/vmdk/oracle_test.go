@@ -5,11 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"slipway/internal/testtool"
 )
 
 // TestForeignReadersAgree has other programs read both layouts.
 func TestForeignReadersAgree(t *testing.T) {
-	qemu, vmdkinfo := needTool(t, "qemu-img"), needTool(t, "vmdkinfo")
+	qemu, vmdkinfo := testtool.Find(t, "qemu-img"), testtool.Find(t, "vmdkinfo")
 	dir := t.TempDir()
 	for _, size := range []int{1, grainSize + 1, align, tableSpan*sector + 1} {
 		image := make([]byte, size)
@@ -61,7 +63,7 @@ func checkInfo(t *testing.T, out string, info Info) {
 
 // TestFilesOfQemu reads what qemu-img writes, and finds what made vCenter refuse such files.
 func TestFilesOfQemu(t *testing.T) {
-	qemu := needTool(t, "qemu-img")
+	qemu := testtool.Find(t, "qemu-img")
 	for size, wants := range map[int][]string{
 		3 * align:          {"flags is 0x30003, want 0x30001", "redundant directory offset", "descriptor: line 3", " end marker"},
 		3*align + 5*sector: {"capacity of 6149 sectors", "it inflates to 2560 bytes"},
