@@ -11,6 +11,7 @@ import (
 
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
+	"slipway/internal/durable"
 )
 
 // nosy says what it is called and what it can do where it runs.
@@ -60,7 +61,7 @@ func program(t *testing.T, source string) payload.InstalledFile {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	sum, err := payload.Digest(path)
+	sum, err := durable.Digest(path)
 	if err != nil {
 		t.Fatal(err)
 	}
