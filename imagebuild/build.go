@@ -21,7 +21,8 @@ type Options struct {
 	Cache    string // directory of stage results, shared by all builds
 	LockPath string // slipway.lock beside the spec
 	Locked   bool   // refuse what the lock does not say
-	Update   bool   // resolve packages anew
+	Update   Update // what may change although the lock pins it
+	Tools    Tools  // what makes the image, see FindTools
 	Vendor   string // folder of .deb files to look into before the network
 	Epoch    int64  // SOURCE_DATE_EPOCH of a new lock, seconds
 	Now      func() time.Time
@@ -63,6 +64,8 @@ type builder struct {
 	sandbox *sandbox.Sandbox
 	fetcher debian.Fetcher
 
+	old     *Lock    // as it was when the build began; nil: none
+	said    []string // of how the lock changes
 	lock    *Lock
 	treeKey string
 	tree    string
@@ -78,7 +81,8 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err := os.MkdirAll(opt.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("making the output folder: %w", stage.Friendly(err))
 	}
-	unlock, err := stage.Lock(filepath.Join(opt.Out, ".slipway.lock"))
+	start, b := opt.Now(), newBuilder(plan, opt)
+	unlock, err := stage.Locker{Who: b.cache.Locks.Who}.Lock(ctx, filepath.Join(opt.Out, ".slipway.lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +90,11 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err := opt.Sandbox.Probe(ctx); err != nil {
 		return nil, err
 	}
-	b := newBuilder(plan, opt)
-	start := opt.Now()
+	closeLock, err := b.openLock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closeLock()
 	for _, step := range []func(context.Context) error{
 		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkKernel, b.makeInitrd, b.packRoot,
 	} {
@@ -114,7 +121,10 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 
 func newBuilder(plan *Plan, opt Options) *builder {
 	b := &builder{plan: plan, opt: opt, sandbox: opt.Sandbox, rec: &recorder{to: opt.Progress, now: opt.Now}}
-	b.cache = stage.Cache{Dir: opt.Cache, Remove: opt.Sandbox.RemoveAll, Now: opt.Now}
+	b.cache = stage.Cache{Dir: opt.Cache, Remove: opt.Sandbox.RemoveAll, Now: opt.Now, Locks: stage.Locker{
+		Who:  fmt.Sprintf("process %d, which builds %s", os.Getpid(), plan.Name),
+		Wait: func(who string) { opt.Progress.Line("waiting for " + who) },
+	}}
 	b.fetcher = debian.Fetcher{
 		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Client: opt.Client, Done: opt.Progress.Bytes,
 	}

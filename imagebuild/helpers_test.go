@@ -36,6 +36,7 @@ type quiet struct{}
 func (quiet) Begin(string)             {}
 func (quiet) Bytes(int64, int64)       {}
 func (quiet) Note(string)              {}
+func (quiet) Line(string)              {}
 func (quiet) End(string, string, bool) {}
 
 // testBuilder works in temporary folders, at a fixed time.

@@ -15,24 +15,17 @@ import (
 // asking the distribution.
 func (b *builder) lockPackages(ctx context.Context) error {
 	b.rec.begin("packages")
-	old, err := ReadLock(b.opt.LockPath)
-	if err != nil {
-		return err
-	}
-	request := stage.Key("request", b.plan.Request)
-	if old != nil && old.Request == request && !b.opt.Update {
+	old, request := b.old, b.request()
+	if old != nil && old.Request == request && !b.opt.Update.packages() {
 		b.lock = old
 		b.rec.end("packages", fmt.Sprintf("%d from %s", len(old.Packages), LockName), true)
 		return nil
-	}
-	if b.opt.Locked {
-		return &DriftError{Lines: packageDrift(old, request)}
 	}
 	apt := filepath.Join(b.opt.Cache, "apt")
 	if err := os.MkdirAll(apt, 0o755); err != nil {
 		return fmt.Errorf("making the cache: %w", err)
 	}
-	unlock, err := stage.Lock(filepath.Join(apt, "slipway.lock"))
+	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(apt, "slipway.lock"))
 	if err != nil {
 		return err
 	}
@@ -43,7 +36,7 @@ func (b *builder) lockPackages(ctx context.Context) error {
 	}
 	b.lock = &Lock{Version: lockVersion, Epoch: b.opt.Epoch, Request: request, Packages: pkgs}
 	if old != nil {
-		b.lock.Payloads = old.Payloads
+		b.lock.Payloads, b.lock.Tools = old.Payloads, old.Tools
 		if slices.Equal(old.Packages, pkgs) {
 			b.lock.Epoch = old.Epoch // nothing new: keep the bytes
 		}
@@ -55,11 +48,17 @@ func (b *builder) lockPackages(ctx context.Context) error {
 	return nil
 }
 
+// request is the digest of what is asked for.
+func (b *builder) request() string { return stage.Key("request", b.plan.Request) }
+
 func packageDrift(old *Lock, request string) []string {
-	if old == nil {
+	switch {
+	case old == nil:
 		return []string{"there is no " + LockName + " beside the spec"}
+	case old.Request != request:
+		return []string{"the spec asks for other packages, another mirror, release or kernel than when the lock was written"}
 	}
-	return []string{"the spec asks for other packages, another mirror, release or kernel than when the lock was written"}
+	return nil
 }
 
 // fetchPackages fills the pool.

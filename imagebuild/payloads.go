@@ -24,7 +24,7 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	b.rec.begin("payloads")
 	env := b.opt.Payload
 	env.CacheDir = filepath.Join(b.opt.Cache, "payloads")
-	env.Now = b.opt.Now
+	env.Now, env.Locks = b.opt.Now, b.cache.Locks
 	env.Progress = func(e payload.Event) {
 		if e.Total > 0 {
 			b.opt.Progress.Bytes(e.Done, e.Total)
@@ -35,13 +35,14 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	cached := true
 	var locked []LockedPayload
 	for _, item := range b.plan.Payloads {
+		item.Known = b.knownSums(item)
 		res, err := payload.Build(ctx, item, env)
 		if err != nil {
 			return stage.Friendly(err)
 		}
 		cached = cached && res.Cached
 		b.results = append(b.results, res)
-		if item.Name != "slipwayd" { // it belongs to this program, not to the inputs
+		if pinned(item) {
 			locked = append(locked, lockPayload(res))
 		}
 	}
@@ -82,7 +83,10 @@ func (b *builder) linkKubectl() error {
 func lockPayload(res payload.Result) LockedPayload {
 	p := LockedPayload{Name: res.Item.Name, Version: res.Item.Version, Origin: origin(res.Item), Files: map[string]string{}}
 	if len(res.Modules) > 0 {
-		p.Sum = res.Modules[0].Sum
+		p.Modules = map[string]string{}
+	}
+	for _, m := range res.Modules {
+		p.Modules[m.Path+"@"+m.Version] = m.Sum
 	}
 	for _, f := range res.Files {
 		if f.Symlink == "" {
@@ -95,30 +99,13 @@ func lockPayload(res payload.Result) LockedPayload {
 func origin(item payload.Item) string {
 	switch {
 	case item.Source == payload.SourceRelease:
-		return item.URL
+		return item.URL + " sha256:" + item.SHA256
 	case item.Source == payload.SourceFile:
-		return "file " + filepath.Base(item.Path)
+		return "file " + filepath.Base(item.Path) + " sha256:" + item.SHA256
 	case len(item.Modules) == 0:
 		return "slipway's own " + item.Version
 	}
 	return "gomod " + item.Modules[0] + "@" + item.Version
-}
-
-// keepLock writes the lock when something in it is new; with --locked it refuses instead.
-func (b *builder) keepLock(payloads []LockedPayload) error {
-	drift := driftPayloads(b.lock.Payloads, payloads)
-	if b.opt.Locked && len(drift) > 0 {
-		return &DriftError{Lines: drift}
-	}
-	old, err := ReadLock(b.opt.LockPath)
-	if err != nil {
-		return err
-	}
-	b.lock.Payloads = payloads
-	if old != nil && stage.Key(old) == stage.Key(b.lock) {
-		return nil
-	}
-	return b.lock.Write(b.opt.LockPath)
 }
 
 // additions are everything that Slipway lays over the tree of distro packages.

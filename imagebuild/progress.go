@@ -6,7 +6,8 @@ import "time"
 type Progress interface {
 	Begin(step string)                    // a step starts
 	Bytes(done, total int64)              // how far it is; total is known
-	Note(text string)                     // one line of detail
+	Note(text string)                     // a detail of the moment
+	Line(text string)                     // what a person should know, once
 	End(step, detail string, cached bool) // it is done
 }
 

@@ -24,7 +24,8 @@ import (
 type buildOptions struct {
 	spec, out, cache, vendor string
 	slipwayd                 string
-	locked, update           bool
+	update                   []string
+	locked                   bool
 	dryRun, json, quiet      bool
 	verbose                  bool
 }
@@ -38,10 +39,14 @@ func newBuildCmd(s streams) *cobra.Command {
 distribution's packages, a new kernel and the Kubernetes programs, and an initrd that forms the disk on first boot.
 
 It prints its plan, then one line a step. Every step is cached by its inputs, so a second run is quick. slipway.lock
-beside the spec pins every package and payload: two builds from one lock give the same bytes.
+beside the spec pins every package and payload: two builds from one lock give the same bytes. It also says which
+slipway, Go, apt, dpkg and mmdebstrap made the image; --locked names those that differ before anything is compiled.
+
+A payload that becomes other bytes than slipway.lock says, although its version is the same, ends the build until
+--update names it.
 
 ` + exitCodeHelp,
-		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json",
+		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json\n  slipway build -f cluster.yaml --update=etcd,helm",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), s, o) },
 	}
@@ -52,7 +57,8 @@ beside the spec pins every package and payload: two builds from one lock give th
 	f.StringVar(&o.vendor, "vendor", "", "folder of .deb files to look into before the network")
 	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: slipwayd beside this program)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
-	f.BoolVar(&o.update, "update", false, "resolve packages anew and rewrite slipway.lock")
+	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: of the payloads named, or of all, packages resolved anew")
+	f.Lookup("update").NoOptDefVal = imagebuild.All
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	f.BoolVar(&o.json, "json", false, "print one JSON line at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
@@ -61,7 +67,7 @@ beside the spec pins every package and payload: two builds from one lock give th
 }
 
 func runBuild(ctx context.Context, s streams, o buildOptions) error {
-	if o.locked && o.update {
+	if o.locked && len(o.update) > 0 {
 		return usageError{fmt.Errorf("--locked and --update contradict each other")}
 	}
 	loaded, err := cluster.Load(o.spec)
@@ -85,6 +91,9 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	}
 	opt, err := buildSetup(s, o, loaded.Spec)
 	if err != nil {
+		return err
+	}
+	if opt.Tools, err = buildTools(ctx, plan); err != nil {
 		return err
 	}
 	res, err := imagebuild.Build(ctx, plan, opt)
@@ -113,6 +122,15 @@ func buildHost(ctx context.Context, o buildOptions) (payload.Host, error) {
 	}
 	host.SpecDir, host.Slipwayd, host.SlipwaydSHA256 = filepath.Dir(o.spec), o.slipwayd, sum
 	return host, nil
+}
+
+// buildTools finds what will make the image, this very program first.
+func buildTools(ctx context.Context, plan *imagebuild.Plan) (imagebuild.Tools, error) {
+	sum, err := durable.Digest("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("reading this program for its digest: %w", err)
+	}
+	return imagebuild.FindTools(ctx, plan, buildVersion()+" sha256:"+sum)
 }
 
 // buildSetup turns flags and the environment into the builder's options.

@@ -65,6 +65,17 @@ func (p *progress) Note(text string) {
 	}
 }
 
+// Line says what a person should know and keep, above the moving line.
+func (p *progress) Line(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.quiet {
+		return
+	}
+	fmt.Fprintf(p.w, "%s  %s\n", p.clear(), text)
+	p.redraw("")
+}
+
 // End says that the step is done, and how long it took.
 func (p *progress) End(step, detail string, cached bool) {
 	p.mu.Lock()

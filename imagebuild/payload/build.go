@@ -18,6 +18,7 @@ type Env struct {
 	Run      Runner
 	Fetch    Fetcher
 	CacheDir string           // made when it is not there
+	Locks    stage.Locker     // an item that another process makes is waited for, or not
 	Environ  []string         // the environment of programs: PATH, HOME, GOPROXY, GOCACHE ...
 	Now      func() time.Time // for Result.Seconds
 	Progress func(Event)      // may be nil
@@ -52,7 +53,7 @@ type InstalledFile struct {
 type Result struct {
 	Item    Item
 	Files   []InstalledFile // files by path, each followed by its symlinks
-	Modules []ModuleSum     // gomod only
+	Modules []ModuleSum     // gomod only: all that its programs are made of
 	Seconds float64         // of this call
 	Cached  bool
 }
@@ -133,12 +134,14 @@ func makeEntry(ctx context.Context, item Item, env Env, dir string) (manifest, e
 	if err := os.MkdirAll(env.CacheDir, 0o755); err != nil {
 		return manifest{}, err
 	}
-	unlock, err := stage.Lock(dir + ".lock")
+	unlock, err := env.Locks.Lock(ctx, dir+".lock")
 	if err != nil {
 		return manifest{}, err
 	}
 	defer unlock()
-	defer os.Remove(dir + ".lock")
+	if m, err := load(dir, item); err == nil { // another build finished it a moment ago
+		return m, nil
+	}
 	work := dir + ".part"
 	if err := os.RemoveAll(work); err != nil { // of a build that was killed
 		return manifest{}, err

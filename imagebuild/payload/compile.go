@@ -14,13 +14,6 @@ import (
 // buildFlags are equal for all programs; no path, time or revision of the building machine gets into them.
 const buildFlags = "-trimpath -buildvcs=false -ldflags=-s -w -buildid="
 
-// ModuleSum pins one module: Sum is the h1: hash that the checksum database vouches for.
-type ModuleSum struct {
-	Path    string `json:"path"`
-	Version string `json:"version"`
-	Sum     string `json:"sum"`
-}
-
 // compile builds a gomod item's binaries into out, in a throwaway module under work.
 func compile(ctx context.Context, item Item, env Env, work, out string) ([]ModuleSum, error) {
 	g := gobuild{item: item, env: env, dir: filepath.Join(work, "module"), tmp: filepath.Join(work, "tmp")}
@@ -29,8 +22,7 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 			return nil, err
 		}
 	}
-	sums, err := g.prepare(ctx)
-	if err != nil {
+	if err := g.prepare(ctx); err != nil {
 		return nil, err
 	}
 	for _, b := range item.Binaries {
@@ -40,7 +32,7 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 			return nil, fmt.Errorf("building %s: %w", b.Package, err)
 		}
 	}
-	return sums, nil
+	return linked(item, out)
 }
 
 func ldflags(vars []string) string {
@@ -57,57 +49,60 @@ type gobuild struct {
 	dir, tmp string
 }
 
-// prepare downloads the item's modules and writes go.mod and, for a template, main.go.
-func (g gobuild) prepare(ctx context.Context) ([]ModuleSum, error) {
+// prepare downloads the item's modules and writes go.mod, go.sum and, for a template, main.go.
+func (g gobuild) prepare(ctx context.Context) error {
 	const alone = "module payload\n\ngo 1.25\n"
-	if err := g.write("go.mod", []byte(alone)); err != nil {
-		return nil, err
-	}
+	files := map[string][]byte{"go.mod": []byte(alone), "go.sum": gosum(g.item.Known)}
 	if g.item.Template != "" {
-		if err := g.write("main.go", []byte(templateText(g.item.Template))); err != nil {
-			return nil, err
+		files["main.go"] = []byte(templateText(g.item.Template))
+	}
+	for name, content := range files {
+		if err := g.write(name, content); err != nil {
+			return err
 		}
 	}
 	if len(g.item.Modules) == 0 {
-		return nil, nil
+		return nil
 	}
-	sums, upstream, err := g.download(ctx)
+	upstream, err := g.download(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	gomod, err := synthesise(upstream, g.item.Modules, g.item.Version)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return sums, g.write("go.mod", gomod)
+	return g.write("go.mod", gomod)
 }
 
-// download returns what the checksum database says of the modules, and the first one's go.mod.
-func (g gobuild) download(ctx context.Context) (sums []ModuleSum, upstream []byte, err error) {
+// download brings the modules into go's cache, checked against go.sum and the checksum database, and returns the first
+// one's go.mod.
+func (g gobuild) download(ctx context.Context) (upstream []byte, err error) {
 	for i, path := range g.item.Modules {
 		at := path + "@" + g.item.Version
 		g.env.event(g.item, "downloading "+at)
 		stdout, err := g.run(ctx, "go", "mod", "download", "-json", at)
-		var m struct{ Path, Version, Sum, GoMod, Error string }
+		var m struct{ Sum, GoMod, Error string }
 		if jsonErr := json.Unmarshal(stdout, &m); err != nil || jsonErr != nil || m.Error != "" {
-			return nil, nil, downloadError(at, g.item.Name, m.Error, err, jsonErr)
+			return nil, downloadError(at, g.item.Name, m.Error, err, jsonErr)
 		}
 		if m.Sum == "" {
-			return nil, nil, fmt.Errorf("downloading %s: go gave no checksum", at)
+			return nil, fmt.Errorf("downloading %s: go gave no checksum", at)
 		}
-		sums = append(sums, ModuleSum{Path: m.Path, Version: m.Version, Sum: m.Sum})
 		if i == 0 {
 			if upstream, err = os.ReadFile(m.GoMod); err != nil {
-				return nil, nil, fmt.Errorf("reading go.mod of %s: %w", at, err)
+				return nil, fmt.Errorf("reading go.mod of %s: %w", at, err)
 			}
 		}
 	}
-	return sums, upstream, nil
+	return upstream, nil
 }
 
 func downloadError(at, name, said string, err, jsonErr error) error {
 	const hint = "\nhint: does the version exist, and does GOPROXY lead to a proxy that has it? payloads.%s.source may be release or file instead"
 	switch {
+	case said != "" && hintFor(said) != "":
+		return fmt.Errorf("downloading %s: %s%s", at, strings.TrimSpace(said), hintFor(said))
 	case said != "":
 		return fmt.Errorf("downloading %s: %s"+hint, at, said, name)
 	case err != nil:
@@ -147,8 +142,8 @@ func hintFor(said string) string {
 		{"C compiler", "install gcc and libc6-dev"},
 		{"requires go >=", "install the Go release that is named above, or choose an older version of the payload"},
 		{"no space left on device", "free space in the cache folder and in Go's build cache"},
-		{"checksum mismatch", "the proxy's module differs from the one that the world sees: do not use it"},
-		{"SECURITY ERROR", "the proxy's module differs from the one that the world sees: do not use it"},
+		{"checksum mismatch", "the proxy's module is not the one that the lock names, or not the one that the world sees: do not use it"},
+		{"SECURITY ERROR", "the proxy's module is not the one that the lock names, or not the one that the world sees: do not use it"},
 		{"dial tcp", "is the network up? GOPROXY may name a proxy that you can reach"},
 		{"403 Forbidden", "the proxy does not have this version; choose another, or set the payload's source to release or file"},
 	} {

@@ -36,12 +36,13 @@ type Item struct {
 	Class   Class
 	Source  Source
 
-	Modules  []string // gomod: module paths, all at Version; empty for programs of our own
-	Template string   // gomod: embedded main package, built as package "."; "" when packages are built as they are
-	Vars     []string // gomod: string variables set by the linker, "import/path.name=value"
-	CGO      bool     // gomod: links against C libraries
-	Go       string   // gomod: version of the Go toolchain, "go1.26.8"
-	CC       string   // gomod with CGO: identity of the C toolchain and libraries
+	Modules  []string    // gomod: module paths, all at Version; empty for programs of our own
+	Template string      // gomod: embedded main package, built as package "."; "" when packages are built as they are
+	Vars     []string    // gomod: string variables set by the linker, "import/path.name=value"
+	CGO      bool        // gomod: links against C libraries
+	Go       string      // gomod: version of the Go toolchain, "go1.26.8"
+	CC       string      // gomod with CGO: identity of the C toolchain and libraries
+	Known    []ModuleSum // gomod: checksums of an earlier build, which what is downloaded must have
 
 	URL    string // release
 	Path   string // file: on the building machine
@@ -61,8 +62,8 @@ type Binary struct {
 // cacheFormat changes when equal inputs give other outputs because this package builds differently.
 const cacheFormat = "slipway payload 1"
 
-// Key is the hex SHA-256 of every input that decides the content of the item's files. Where the files go in the image
-// and where a verified download came from are no such inputs.
+// Key is the hex SHA-256 of every input that decides the content of the item's files. Where the files go in the image,
+// where a verified download came from and what is already known of it are no such inputs.
 func (i Item) Key() string {
 	in := map[string]any{"format": cacheFormat, "source": i.Source, "names": i.names()}
 	if i.Source == SourceGomod {

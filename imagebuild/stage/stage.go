@@ -20,6 +20,7 @@ type Cache struct {
 	Dir    string
 	Remove func(ctx context.Context, dir string) error // how to remove a half-made tree; its files may belong to other ids
 	Now    func() time.Time
+	Locks  Locker // a stage that another process makes is waited for, or not
 }
 
 // Prune removes the results of stages, and their locks, that were not used since the given time. What another process
@@ -44,7 +45,7 @@ func (c Cache) Prune(ctx context.Context, since time.Time, stages ...string) err
 }
 
 func (c Cache) remove(ctx context.Context, dir string) error {
-	unlock, err := Lock(dir + ".lock")
+	unlock, err := Locker{}.Lock(ctx, dir+".lock")
 	if _, busy := errors.AsType[*BusyError](err); busy {
 		return nil
 	}
@@ -55,10 +56,7 @@ func (c Cache) remove(ctx context.Context, dir string) error {
 	if err := os.Rename(dir, dir+".part"); err != nil { // half removed, it must not count as a result
 		return err
 	}
-	if err := c.Remove(ctx, dir+".part"); err != nil {
-		return err
-	}
-	return os.Remove(dir + ".lock")
+	return c.Remove(ctx, dir+".part")
 }
 
 // Get returns the directory of the stage's result. When it is not there, make fills a fresh directory that gets its
@@ -72,7 +70,7 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", false, fmt.Errorf("making the cache: %w", err)
 	}
-	unlock, err := Lock(dir + ".lock")
+	unlock, err := c.Locks.Lock(ctx, dir+".lock")
 	if err != nil {
 		return "", false, err
 	}
@@ -94,7 +92,6 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 	if err := os.Rename(tmp, dir); err != nil {
 		return "", false, fmt.Errorf("keeping a stage: %w", err)
 	}
-	os.Remove(dir + ".lock")
 	return dir, false, nil
 }
 
@@ -108,32 +105,6 @@ func Key(inputs ...any) string {
 		}
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)[:16])
-}
-
-// BusyError: another process holds the lock.
-type BusyError struct{ Path string }
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("another slipway works here: %s is locked\nhint: wait for it to end, or use another folder", e.Path)
-}
-
-// ExitCode is the documented code for it.
-func (*BusyError) ExitCode() int { return 4 }
-
-// Lock takes an exclusive lock on path or says at once that somebody else has it. The kernel frees it when the process dies.
-func Lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("locking: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &BusyError{Path: path}
-		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }
 
 // Friendly adds the way out to errors that a person meets often.

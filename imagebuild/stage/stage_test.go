@@ -118,37 +118,6 @@ func TestGetClearsWhatAKilledRunLeft(t *testing.T) {
 	}
 }
 
-func TestGetBusy(t *testing.T) {
-	c := newCache(t)
-	_, _, err := c.Get(t.Context(), "tree", "k", func(ctx context.Context, _ string) error {
-		_, _, err := c.Get(ctx, "tree", "k", write("second"))
-		return err
-	})
-	busy, ok := errors.AsType[*BusyError](err)
-	if !ok || busy.ExitCode() != 4 || !strings.Contains(err.Error(), "k.lock is locked\nhint: wait") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestLockIsFreedAndTakenAgain(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := Lock(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Lock(path); err == nil {
-		t.Error("locked twice")
-	}
-	unlock()
-	if unlock, err = Lock(path); err != nil {
-		t.Fatalf("after unlocking: %v", err)
-	}
-	unlock()
-	if _, err := Lock(filepath.Join(path, "below-a-file")); err == nil {
-		t.Error("a lock that cannot be made was made")
-	}
-}
-
 func TestKeyDependsOnEveryInput(t *testing.T) {
 	base := Key("a", 1, []string{"x", "y"})
 	if base != Key("a", 1, []string{"x", "y"}) || len(base) != 32 {
@@ -197,7 +166,7 @@ func TestPrune(t *testing.T) {
 	if _, hit, err := c.Get(t.Context(), "tree", "used", nil); err != nil || !hit {
 		t.Fatalf("hit %v, %v", hit, err)
 	}
-	unlock, err := Lock(dirs["busy"] + ".lock")
+	unlock, err := Locker{}.Lock(t.Context(), dirs["busy"]+".lock")
 	if err != nil {
 		t.Fatal(err)
 	}
