@@ -35,6 +35,8 @@ func parse(t *testing.T, text string) *Spec {
 }
 
 // fingerprints stands for the PKI: one made-up digest a node.
+var operatorPrint = strings.Repeat("0e", 32)
+
 func fingerprints(s *Spec) map[string]string {
 	all := map[string]string{}
 	for i, n := range s.Nodes {
@@ -58,7 +60,7 @@ func TestContract(t *testing.T) {
 			spec := parse(t, string(a.Files[0].Data))
 			name := strings.TrimSuffix(a.Files[1].Name, ".json")
 			c, err := spec.Contract(name, ContractInputs{
-				Fingerprints: fingerprints(spec), NotBefore: time.Date(2025, 6, 1, 12, 0, 0, 0, time.FixedZone("", 3600)),
+				Fingerprints: fingerprints(spec), Operator: operatorPrint, NotBefore: time.Date(2025, 6, 1, 12, 0, 0, 0, time.FixedZone("", 3600)),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -81,7 +83,7 @@ func TestContract(t *testing.T) {
 func TestContractVersionsReallyBuilt(t *testing.T) {
 	spec := parse(t, single)
 	c, err := spec.Contract("n1", ContractInputs{
-		Fingerprints: fingerprints(spec), NotBefore: time.Unix(1, 0),
+		Fingerprints: fingerprints(spec), Operator: operatorPrint, NotBefore: time.Unix(1, 0),
 		Versions: map[string]string{PayloadEtcd: "v3.6.99", PayloadKubernetes: "v1.36.99"},
 	})
 	if err != nil {
@@ -100,9 +102,10 @@ func TestContractRefuses(t *testing.T) {
 		in   ContractInputs
 		want string
 	}{
-		"no such node":   {"n9", ContractInputs{Fingerprints: fingerprints(spec), NotBefore: time.Unix(1, 0)}, "no such node"},
-		"no fingerprint": {"n1", ContractInputs{NotBefore: time.Unix(1, 0)}, "fingerprint"},
-		"no time":        {"n1", ContractInputs{Fingerprints: fingerprints(spec)}, "notBefore"},
+		"no such node":   {"n9", ContractInputs{Fingerprints: fingerprints(spec), Operator: operatorPrint, NotBefore: time.Unix(1, 0)}, "no such node"},
+		"no fingerprint": {"n1", ContractInputs{Operator: operatorPrint, NotBefore: time.Unix(1, 0)}, "fingerprint"},
+		"no operator":    {"n1", ContractInputs{Fingerprints: fingerprints(spec), NotBefore: time.Unix(1, 0)}, "operator"},
+		"no time":        {"n1", ContractInputs{Fingerprints: fingerprints(spec), Operator: operatorPrint}, "notBefore"},
 	} {
 		if _, err := spec.Contract(c.node, c.in); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q in it", name, err, c.want)
@@ -290,7 +293,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := spec.Contract(spec.Nodes[0].Name, ContractInputs{Fingerprints: fingerprints(spec), NotBefore: time.Unix(1, 0)}); err != nil {
+		if _, err := spec.Contract(spec.Nodes[0].Name, ContractInputs{Fingerprints: fingerprints(spec), Operator: operatorPrint, NotBefore: time.Unix(1, 0)}); err != nil {
 			t.Errorf("a spec that passes makes no contract: %v", err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 // ContractInputs is what a node config holds that the spec does not know.
 type ContractInputs struct {
 	Fingerprints map[string]string // node name -> SHA-256, hex, of its peer certificate's SubjectPublicKeyInfo; every node
+	Operator     string            // the same of the operator's certificate
 	NotBefore    time.Time         // floor for the nodes' clocks
 	Versions     map[string]string // payload name -> version really built; what is absent comes from the spec
 }
@@ -29,6 +30,7 @@ func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
 		Cluster:   node.Cluster{ID: s.Cluster.ID, Name: s.Cluster.Name, Epoch: s.Cluster.Epoch, Domain: s.Cluster.Domain},
 		Versions:  s.contractVersions(in.Versions),
 		NotBefore: in.NotBefore.UTC(),
+		Operator:  in.Operator,
 		Node:      name,
 		Nodes:     s.contractNodes(in.Fingerprints),
 		API:       node.API{Mode: s.Network.LoadBalancer.Mode, VIP: s.VIP(), Host: host, Port: port},

@@ -34,7 +34,8 @@ func contract(t *testing.T, nodes ...node.Node) *node.Config {
 		Version: node.Version, Cluster: node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
 		Versions:  node.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.12.4", Pause: "3.10.2"},
 		NotBefore: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Node: nodes[0].Name, Nodes: nodes,
-		API: node.API{Mode: node.ModeNone, Host: "10.0.0.11", Port: node.APIPort},
+		Operator: strings.Repeat("0e", 32),
+		API:      node.API{Mode: node.ModeNone, Host: "10.0.0.11", Port: node.APIPort},
 		Network: node.Network{
 			PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
 			APIService: netip.MustParseAddr("10.96.0.1"), DNSService: netip.MustParseAddr("10.96.0.10"),

@@ -32,7 +32,8 @@ const (
 // Keys are 0600 root:root, certificates 0644. All programs that read them run as root.
 const (
 	CACluster      = "ca"                       // cluster CA (bundle: root and both signers, whose leafs come without a chain)
-	CAEtcd         = "etcd-ca"                  // etcd CA
+	CAEtcd         = "etcd-ca"                  // etcd CA: members as servers, and who may be their client
+	CAEtcdPeer     = "etcd-peer-ca"             // etcd peer CA: members among themselves, and nobody else
 	CAFrontProxy   = "front-proxy-ca"           // front-proxy CA
 	CAPeer         = "slipway-ca"               // slipwayd peer CA
 	CertPeer       = "slipwayd"                 // every node: server+client of the peer API; CN = node name
@@ -52,6 +53,9 @@ const (
 	SAKey          = "sa"                       // sa.key, sa.pub: control planes
 )
 
+// OperatorName is the operator's name at the peer API; no node may have it.
+const OperatorName = "slipway-operator"
+
 // Role is what a node does; the names are the spec's.
 type Role string
 
@@ -68,7 +72,8 @@ type Config struct {
 	Version   int                          `json:"version"` // Version
 	Cluster   Cluster                      `json:"cluster"`
 	Versions  Versions                     `json:"versions"`
-	NotBefore time.Time                    `json:"notBefore"` // youngest certificate's NotBefore + 24 h: the clock's floor together with the image's build time
+	NotBefore time.Time                    `json:"notBefore"` // youngest certificate's, a day before its issue: the clock's floor together with the image's build time
+	Operator  string                       `json:"operator"`  // sha256, hex, of the SubjectPublicKeyInfo of the operator's certificate for the peer API
 	Node      string                       `json:"node"`      // name of this node in Nodes
 	Nodes     []Node                       `json:"nodes"`     // the whole inventory, this node among it, in the spec's order
 	API       API                          `json:"api"`

@@ -82,6 +82,8 @@ func TestRefuse(t *testing.T) {
 		"no pods":             {`"podCIDR": "10.244.0.0/24"`, `"podCIDR": ""`, "podCIDR is missing"},
 		"pods elsewhere":      {`"podCIDR": "10.244.0.0/24"`, `"podCIDR": "10.9.0.0/24"`, "podCIDR 10.9.0.0/24 is no slice of 10.244.0.0/16"},
 		"fingerprint":         {`"fingerprint": "00`, `"fingerprint": "0`, "is not a SHA-256 in hex"},
+		"operator":            {`"operator": "0e`, `"operator": "`, "operator: "},
+		"operator's name":     {`"name": "n1",`, `"name": "slipway-operator",`, "the name is the operator's"},
 		"lb mode":             {`"mode": "none"`, `"mode": "magic"`, `api.mode: "magic" is none of`},
 		"no VIP":              {`"mode": "none"`, `"mode": "stacked"`, "api.vip: must be set"},
 		"no API host":         {`"host": "10.0.0.11"`, `"host": ""`, "api.host: is empty"},

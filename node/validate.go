@@ -23,7 +23,7 @@ func (c *Config) Validate() error {
 	if c.Version != Version {
 		return fmt.Errorf("version %d is not %d: this image and this node config do not belong together", c.Version, Version)
 	}
-	return errors.Join(c.Cluster.validate(), c.Versions.validate(), c.validateTime(), c.validateNodes(),
+	return errors.Join(c.Cluster.validate(), c.Versions.validate(), c.validateTime(), validateFingerprint("operator", c.Operator), c.validateNodes(),
 		c.API.validate(), c.Network.validate(), c.Runtime.validate())
 }
 
@@ -94,6 +94,9 @@ func (n Node) validate(network Network) error {
 	if !label.MatchString(n.Name) {
 		errs = append(errs, errors.New("the name is not a DNS label"))
 	}
+	if n.Name == OperatorName {
+		errs = append(errs, errors.New("the name is the operator's"))
+	}
 	if !n.Address.IsValid() || n.Address.Addr().IsUnspecified() {
 		errs = append(errs, errors.New("address is missing"))
 	}
@@ -102,10 +105,14 @@ func (n Node) validate(network Network) error {
 			errs = append(errs, fmt.Errorf("mac %q is not a MAC address", n.MAC))
 		}
 	}
-	if sum, err := hex.DecodeString(n.Fingerprint); err != nil || len(sum) != 32 {
-		errs = append(errs, fmt.Errorf("fingerprint %q is not a SHA-256 in hex", n.Fingerprint))
+	return errors.Join(append(errs, validateFingerprint("fingerprint", n.Fingerprint), n.validateRoles(), n.validatePodCIDR(network))...)
+}
+
+func validateFingerprint(key, value string) error {
+	if sum, err := hex.DecodeString(value); err != nil || len(sum) != 32 {
+		return fmt.Errorf("%s: %q is not a SHA-256 in hex", key, value)
 	}
-	return errors.Join(append(errs, n.validateRoles(), n.validatePodCIDR(network))...)
+	return nil
 }
 
 func (n Node) validateRoles() error {

@@ -33,6 +33,7 @@ func contract(self string, nodes ...node.Node) *node.Config {
 		Cluster:   node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"},
 		Versions:  node.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.11", CoreDNS: "v1.14.1", Pause: "3.10.2"},
 		NotBefore: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		Operator:  strings.Repeat("0e", 32),
 		Node:      self,
 		Nodes:     nodes,
 		API:       node.API{Mode: node.ModeNone, Host: "10.0.0.11", Port: 6443},

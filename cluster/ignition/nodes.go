@@ -52,7 +52,7 @@ func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), NotBefore: set.NotBefore()}
+	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), Operator: set.Operator(), NotBefore: set.NotBefore()}
 	var all []*node.Config
 	for _, n := range spec.Nodes {
 		c, err := spec.Contract(n.Name, in)
@@ -66,9 +66,10 @@ func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error)
 
 // draftInputs stand in for what only the certificates tell, which are made from the contract's inventory.
 func draftInputs(spec *cluster.Spec) cluster.ContractInputs {
-	in := cluster.ContractInputs{Fingerprints: map[string]string{}, NotBefore: time.Unix(0, 0)}
+	none := strings.Repeat("0", 64)
+	in := cluster.ContractInputs{Fingerprints: map[string]string{}, Operator: none, NotBefore: time.Unix(0, 0)}
 	for _, n := range spec.Nodes {
-		in.Fingerprints[n.Name] = strings.Repeat("0", 64)
+		in.Fingerprints[n.Name] = none
 	}
 	return in
 }

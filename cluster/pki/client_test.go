@@ -46,7 +46,7 @@ func TestOperatorTLS(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if cn := srv.ConnectionState().PeerCertificates[0].Subject.CommonName; cn != OperatorCN {
+	if cn := srv.ConnectionState().PeerCertificates[0].Subject.CommonName; cn != node.OperatorName {
 		t.Errorf("the node sees %q", cn)
 	}
 }

@@ -16,9 +16,10 @@ import (
 
 // Set holds every node's certificates.
 type Set struct {
-	pki   *PKI
-	nodes map[string][]*Pair
-	fresh []*Pair
+	pki      *PKI
+	nodes    map[string][]*Pair
+	operator *Pair
+	fresh    []*Pair
 }
 
 // File is one file of a node's PKI.
@@ -36,19 +37,30 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{pki: p, nodes: map[string][]*Pair{}}
+	operator, err := s.ensure("", operatorPeer())
+	if err != nil {
+		return nil, err
+	}
+	s.operator = operator
 	for _, n := range cfg.Nodes {
 		for _, l := range nodeLeafs(n, apiHosts) {
-			pair, fresh, err := p.ensureLeaf("nodes/"+n.Name+"/", l)
+			pair, err := s.ensure("nodes/"+n.Name+"/", l)
 			if err != nil {
 				return nil, err
 			}
 			s.nodes[n.Name] = append(s.nodes[n.Name], pair)
-			if fresh != nil {
-				s.fresh = append(s.fresh, fresh)
-			}
 		}
 	}
 	return s, nil
+}
+
+// ensure gives a leaf, and notes what Save must keep.
+func (s *Set) ensure(dir string, l leaf) (*Pair, error) {
+	pair, fresh, err := s.pki.ensureLeaf(dir, l)
+	if fresh != nil {
+		s.fresh = append(s.fresh, fresh)
+	}
+	return pair, err
 }
 
 // Fresh names the certificates that Save will store.
@@ -84,13 +96,17 @@ func (s *Set) Fingerprints() map[string]string {
 	return prints
 }
 
+// Operator is the fingerprint of the operator's certificate for the peer API.
+func (s *Set) Operator() string { return Fingerprint(s.operator.Cert) }
+
 // Fingerprint is how the inventory names a key: SHA-256, in hex, of the certificate's SubjectPublicKeyInfo.
 func Fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 	return hex.EncodeToString(sum[:])
 }
 
-// NotBefore is when the youngest certificate of the cluster was made: a node's clock cannot be right before it.
+// NotBefore is that of the cluster's youngest certificate, so Backdate before its issue: a clock that lags by less is
+// good enough for all of them, and a clock before it is good for none that meets the youngest.
 func (s *Set) NotBefore() time.Time {
 	var youngest time.Time
 	look := func(c *x509.Certificate) {
@@ -106,7 +122,7 @@ func (s *Set) NotBefore() time.Time {
 			look(pair.Cert)
 		}
 	}
-	return youngest.Add(Backdate).UTC()
+	return youngest.UTC()
 }
 
 // Files are the certificates and keys of one node, by path. CA certificates come without keys, but for the two
@@ -121,6 +137,9 @@ func (s *Set) Files(n node.Node) ([]File, error) {
 	pairs := slices.Clone(s.nodes[n.Name])
 	if etcd || cp {
 		files = append(files, certFile(node.CAEtcd, cas[node.CAEtcd].CertPEM))
+	}
+	if etcd {
+		files = append(files, certFile(node.CAEtcdPeer, cas[node.CAEtcdPeer].CertPEM))
 	}
 	if cp {
 		files = append(files, certFile(node.CAFrontProxy, cas[node.CAFrontProxy].CertPEM))

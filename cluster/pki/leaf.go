@@ -31,8 +31,13 @@ var (
 func operatorLeafs() []leaf {
 	return []leaf{
 		{name: certAdmin, ca: node.CACluster, cn: "kubernetes-admin", orgs: []string{"system:masters"}, usages: client},
-		{name: certOperator, ca: node.CAPeer, cn: OperatorCN, usages: client},
+		operatorPeer(),
 	}
+}
+
+// operatorPeer is how nodes know the operator: by this certificate's key. It is renewed with the same key.
+func operatorPeer() leaf {
+	return leaf{name: certOperator, ca: node.CAPeer, cn: node.OperatorName, usages: client}
 }
 
 // nodeLeafs are the certificates that node n must have.
@@ -45,7 +50,7 @@ func nodeLeafs(n node.Node, apiHosts []string) []leaf {
 		// etcd dials itself with its server certificate, so that one must be a client as well.
 		leafs = append(leafs,
 			leaf{name: node.CertEtcdSrv, ca: node.CAEtcd, cn: n.Name, hosts: append(own, "localhost"), usages: both},
-			leaf{name: node.CertEtcdPeer, ca: node.CAEtcd, cn: n.Name, hosts: own, usages: both})
+			leaf{name: node.CertEtcdPeer, ca: node.CAEtcdPeer, cn: n.Name, hosts: own, usages: both})
 	}
 	if etcd || cp {
 		leafs = append(leafs, leaf{name: node.CertEtcdCli, ca: node.CAEtcd, cn: "etcd-client:" + n.Name, usages: client})

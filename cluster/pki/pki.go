@@ -32,12 +32,9 @@ const (
 
 // Names in the store that never go to a node.
 const (
-	certAdmin    = "admin"            // for the admin kubeconfig
-	certOperator = "slipway-operator" // for the peer API
+	certAdmin    = "admin"           // for the admin kubeconfig
+	certOperator = node.OperatorName // for the peer API
 )
-
-// OperatorCN is the common name by which nodes know the operator at the peer API.
-const OperatorCN = "slipway-operator"
 
 // authority is one CA: its name in the store, what its subject says and who signs it.
 type authority struct {
@@ -51,6 +48,7 @@ func authorities() []authority {
 	return []authority{
 		{name: node.CACluster, title: "cluster CA"},
 		{name: node.CAEtcd, title: "etcd CA"},
+		{name: node.CAEtcdPeer, title: "etcd peer CA"},
 		{name: node.CAFrontProxy, title: "front-proxy CA"},
 		{name: node.CAPeer, title: "peer CA"},
 		{name: node.SignerClient, title: "kubelet client signer", parent: node.CACluster, usages: []string{usageClient}},

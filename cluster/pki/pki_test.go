@@ -192,7 +192,7 @@ func nodeFile(t *testing.T, set *Set, of, name string) []byte {
 
 func TestFilesPerRole(t *testing.T) {
 	set := mustIssue(t, mustInit(t, Memory{}), inventory())
-	roots := map[string]bool{"ca.key": true, "etcd-ca.key": true, "front-proxy-ca.key": true, "slipway-ca.key": true}
+	roots := map[string]bool{"ca.key": true, "etcd-ca.key": true, "etcd-peer-ca.key": true, "front-proxy-ca.key": true, "slipway-ca.key": true}
 	count := map[string]int{}
 	for _, n := range inventory().Nodes {
 		files, err := set.Files(n)
@@ -213,7 +213,7 @@ func TestFilesPerRole(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]int{"cp1": 4 + 2*12 + 2, "cp2": 30, "cp3": 30, "w1": 2 + 2*3, "lb1": 2 + 2}
+	want := map[string]int{"cp1": 5 + 2*12 + 2, "cp2": 31, "cp3": 31, "w1": 2 + 2*3, "lb1": 2 + 2}
 	if diff := cmp.Diff(want, count); diff != "" {
 		t.Errorf("files a node (-want +got):\n%s", diff)
 	}
@@ -222,12 +222,12 @@ func TestFilesPerRole(t *testing.T) {
 func TestLeafsAreReused(t *testing.T) {
 	store := Memory{}
 	set := mustIssue(t, mustInit(t, store), inventory())
-	first, notBefore := set.Fingerprints(), set.NotBefore()
+	first, operator, notBefore := set.Fingerprints(), set.Operator(), set.NotBefore()
 	if err := set.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if !notBefore.Equal(epoch) {
-		t.Errorf("NotBefore is %v, want %v", notBefore, epoch)
+	if want := epoch.Add(-24 * time.Hour); !notBefore.Equal(want) {
+		t.Errorf("NotBefore is %v, want %v", notBefore, want)
 	}
 	type change func(*node.Config)
 	for _, tc := range []struct {
@@ -263,6 +263,9 @@ func TestLeafsAreReused(t *testing.T) {
 				if again.Fingerprints()[node] != fp {
 					t.Errorf("%s: the peer key changed", node)
 				}
+			}
+			if again.Operator() != operator {
+				t.Error("the operator's key changed, and running nodes know no other")
 			}
 		})
 	}
@@ -312,5 +315,34 @@ func TestMissingPieces(t *testing.T) {
 	}
 	if _, err := Open(store, epoch.AddDate(11, 0, 0)); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("eleven years later: %v", err)
+	}
+}
+
+// TestEtcdWorlds: who may be etcd's client is no peer of its members, and a peer is no client. A member judges both by
+// nothing but the CA of the port.
+func TestEtcdWorlds(t *testing.T) {
+	set := mustIssue(t, mustInit(t, Memory{}), inventory())
+	accepts := func(ca string, pair *Pair) bool {
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(nodeFile(t, set, "cp1", ca+".crt")) {
+			t.Fatalf("%s.crt holds no certificate", ca)
+		}
+		_, err := pair.Cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: epoch, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		return err == nil
+	}
+	for _, tc := range []struct {
+		cert         string
+		client, peer bool
+	}{
+		{node.CertEtcdCli, true, false},
+		{node.CertEtcdSrv, true, false}, // a member is its own client
+		{node.CertEtcdPeer, false, true},
+		{node.CertPeer, false, false},
+		{node.CertAPIKubelet, false, false},
+	} {
+		pair := set.pair(t, "cp2", tc.cert)
+		if client, peer := accepts(node.CAEtcd, pair), accepts(node.CAEtcdPeer, pair); client != tc.client || peer != tc.peer {
+			t.Errorf("%s: client %v, peer %v, want %v and %v", tc.cert, client, peer, tc.client, tc.peer)
+		}
 	}
 }

@@ -61,7 +61,7 @@ func flags(n *role.Node) role.Args {
 		"peer-cert-file":              n.Crt(node.CertEtcdPeer),
 		"peer-key-file":               n.Key(node.CertEtcdPeer),
 		"peer-client-cert-auth":       "true",
-		"peer-trusted-ca-file":        n.Crt(node.CAEtcd),
+		"peer-trusted-ca-file":        n.Crt(node.CAEtcdPeer), // its own: whoever may be a client is no peer by that
 		"tls-min-version":             "TLS1.2",
 		"logger":                      "zap",
 		"enable-grpc-gateway":         "false", // REST for etcd: one client less that holds a certificate

@@ -24,7 +24,7 @@ func checkKeys(t *testing.T, n *node) {
 			t.Errorf("%s is %s of %s", path, mode, owner)
 		}
 	}
-	for _, ca := range []string{"ca", "etcd-ca", "front-proxy-ca", "slipway-ca"} {
+	for _, ca := range []string{"ca", "etcd-ca", "etcd-peer-ca", "front-proxy-ca", "slipway-ca"} {
 		body := keyBody(t, filepath.Join(n.lab.secretsDir(), ca+".key"))
 		hits := n.must(t, "grep -rlsF --exclude-dir='slipway-check.*' -- '"+body+"' /etc /run /var/lib/slipway /var/lib/kubelet /var/lib/etcd || true")
 		if hits != "" {

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/cluster/pki"
+	"slipway/node"
+	"slipway/roles"
+)
+
+// etcdAddress is the member's: a loopback address that nobody else is likely to use.
+const etcdAddress = "127.0.77.1"
+
+// TestEtcdPorts starts the etcd that builds put into images as its unit would, and asks both of its ports with every
+// certificate that a control plane has.
+func TestEtcdPorts(t *testing.T) {
+	cfg := etcdContract()
+	dir := t.TempDir()
+	roots := layOutPKI(t, cfg, dir)
+	startEtcd(t, builtEtcd(t), cfg, dir)
+	for _, c := range []struct {
+		cert         string
+		client, peer bool
+	}{
+		{node.CertEtcdPeer, false, true},
+		{node.CertEtcdCli, true, false},
+		{node.CertAPIKubelet, false, false},
+	} {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, c.cert+".crt"), filepath.Join(dir, c.cert+".key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := getEtcd(roots, pair, "2379/health"); (err == nil) != c.client {
+			t.Errorf("%s at the client port: %v, want it let in: %v", c.cert, err, c.client)
+		}
+		if err := getEtcd(roots, pair, "2380/version"); (err == nil) != c.peer {
+			t.Errorf("%s at the peer port: %v, want it let in: %v", c.cert, err, c.peer)
+		}
+	}
+}
+
+// builtEtcd is the newest etcd in the payload cache.
+func builtEtcd(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "slipway", "payloads", "etcd-*", "etcd"))
+	if len(found) == 0 {
+		t.Skip("no etcd was built yet: slipway build makes one")
+	}
+	return found[len(found)-1]
+}
+
+func etcdContract() *node.Config {
+	member := node.Node{Name: "n1", Roles: []node.Role{node.Etcd, node.ControlPlane}, Address: netip.MustParsePrefix(etcdAddress + "/8")}
+	return &node.Config{
+		Version: node.Version, Cluster: node.Cluster{ID: "demo", Name: "demo", Epoch: 1, Domain: "cluster.local"}, Node: "n1", Nodes: []node.Node{member},
+		Versions: node.Versions{Kubernetes: "v1.36.3", Kubelet: "v1.36.3", Etcd: "v3.6.16", CoreDNS: "v1.14.1", Pause: "3.10.2"},
+		API:      node.API{Mode: node.ModeNone, Host: etcdAddress, Port: node.APIPort},
+		Network: node.Network{PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+			APIService: netip.MustParseAddr("10.96.0.1"), DNSService: netip.MustParseAddr("10.96.0.10"), CNI: node.CNIBridge, ProxyMode: node.ProxyNFTables},
+		Runtime: node.Runtime{Name: node.RuntimeContainerd},
+	}
+}
+
+// layOutPKI writes the node's certificates into dir and gives the CAs by which a caller knows either port.
+func layOutPKI(t *testing.T, cfg *node.Config, dir string) *x509.CertPool {
+	t.Helper()
+	store := pki.Memory{}
+	if _, err := pki.Init(store, cfg.Cluster.ID, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := pki.Open(store, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := p.Issue(cfg, []string{etcdAddress})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := set.Files(cfg.Self())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), f.Content, f.Mode); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(f.Path, "-ca.crt") {
+			roots.AppendCertsFromPEM(f.Content)
+		}
+	}
+	return roots
+}
+
+var etcdFlag = regexp.MustCompile(`--[a-z0-9-]+=[^ \n]+`)
+
+// startEtcd runs the flags of the rendered unit, with its paths below dir, and waits until it answers.
+func startEtcd(t *testing.T, program string, cfg *node.Config, dir string) {
+	t.Helper()
+	out, err := roles.Render(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flags []string
+	for _, u := range out.Units {
+		if u.Name == "etcd.service" {
+			text := strings.NewReplacer(node.PKIDir, dir, "/var/lib/etcd", filepath.Join(dir, "data"), ",https://127.0.0.1:2379", "").Replace(string(u.Content))
+			flags = etcdFlag.FindAllString(text, -1)
+		}
+	}
+	cmd := exec.Command(program, append(flags, "--initial-cluster=n1=https://"+etcdAddress+":2380")...)
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		log.Close()
+	})
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		text, _ := os.ReadFile(log.Name())
+		if strings.Contains(string(text), "ready to serve client requests") {
+			return
+		}
+	}
+	text, _ := os.ReadFile(log.Name())
+	t.Fatalf("etcd is not ready after 30 s:\n%s", text)
+}
+
+// getEtcd asks with a certificate; the path begins with the port.
+func getEtcd(roots *x509.CertPool, pair tls.Certificate, path string) error {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	defer transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+etcdAddress+":"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
