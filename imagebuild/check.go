@@ -6,22 +6,23 @@ import (
 
 	"slipway/imagebuild/kmod"
 	"slipway/imagebuild/stage"
+	"slipway/kernel"
 )
 
-// checkKernel refuses an image whose kernel lacks a module or sysctl of the profile, before anything is packed.
+// checkKernel refuses an image whose kernel lacks a module or sysctl of the profile, or a driver of the initrd, before anything is packed.
 func (b *builder) checkKernel(ctx context.Context) error {
 	b.rec.begin("kernel")
-	key := stage.Key("kernel", b.treeKey, b.plan.Profile.Modules, b.plan.Profile.Sysctls)
+	key := stage.Key("kernel", b.treeKey, b.plan.Profile.Modules, kernel.Drivers(), b.plan.Profile.Sysctls)
 	_, hit, err := b.cache.Get(ctx, "kernel", key, func(context.Context, string) error {
 		k, err := kmod.Open(filepath.Join(b.tree, "usr/lib/modules", b.kernel), filepath.Join(b.tree, "boot", "vmlinuz-"+b.kernel))
 		if err != nil {
 			return err
 		}
-		return k.Check(b.plan.Profile.Modules, b.plan.Profile.Sysctls)
+		return k.Check(b.plan.Profile.Modules, kernel.Drivers(), b.plan.Profile.Sysctls)
 	})
 	if err != nil {
 		return err
 	}
-	b.rec.end("kernel", "has every module and sysctl of the profile", hit)
+	b.rec.end("kernel", "has every module, driver and sysctl", hit)
 	return nil
 }

@@ -118,5 +118,9 @@ func (p *Plan) facts(epoch string) map[string]any {
 	for _, item := range p.Payloads {
 		versions[item.Name] = item.Version
 	}
-	return map[string]any{"buildTime": epoch, "versions": versions}
+	facts := map[string]any{"buildTime": epoch, "versions": versions}
+	if p.Debug {
+		facts["debug"] = true // for verify: a debug image is called one
+	}
+	return facts
 }

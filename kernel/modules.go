@@ -89,6 +89,7 @@ func Drivers() []Module {
 		{"squashfs", false, "the root file system"},
 		{"ext4", false, "the state partition"},
 		{"xfs", false, "a state partition that the config makes"},
+		{"efivarfs", false, "the loader's word which disk it was read from"},
 		{"vfat", false, "the EFI system partition"},
 		{"nls_ascii", false, "vfat's names"},
 		{"nls_cp437", false, "vfat's names"},

@@ -25,8 +25,8 @@ func newVerifyCmd(s streams) *cobra.Command {
 		Long: `Takes raw, qcow2, VMDK and OVA files, by their content. Of an OVA it checks the archive, the manifest, the signature and
 the descriptor; of a VMDK or qcow2 every table and block; and of the disk in each of them both partition tables, the
 EFI system partition, the unified kernel image, the hash tree against the root hash on the kernel command line, the
-partition UUIDs, and what the root file system holds: its kernel's modules, no identity, no passwords and no private
-keys. It needs no privileges and changes nothing. Every finding is one line with its offset: in the file, or on the disk
+partition UUIDs, and what the root file system holds: its kernel's modules, no identity, no passwords, no private
+keys and no seeds, also in the copy of /var that a first boot begins with. A debug image is named as one. It needs no privileges and changes nothing. Every finding is one line with its offset: in the file, or on the disk
 inside if the line begins with "disk". VMDK and OVA files of other programs have findings, as they are held to ours.
 
 Exit codes: 0 nothing found; 1 findings; 2 wrong input; 130 interrupted.`,
@@ -88,6 +88,9 @@ func printReport(s streams, o verifyOptions, path string, r *pack.Report) error 
 		}
 		if r.Machine != "" {
 			fmt.Fprintf(s.out, "machine %q, signed by %s\n", r.Machine, cmp.Or(r.Signer, "nobody"))
+		}
+		if r.Debug {
+			fmt.Fprintf(s.out, "%s: a debug image: a person can get into its nodes; never for production\n", path)
 		}
 		fmt.Fprintf(s.out, "%s: whole %s; kernel %s, root hash %s, %d files\n", path, r.Format, r.Kernel, r.RootHash, r.RootFiles)
 	}

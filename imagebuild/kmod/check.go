@@ -10,15 +10,19 @@ import (
 // MissingError says what a kernel lacks: everything at once.
 type MissingError struct {
 	Modules []kernel.Module
+	Drivers []kernel.Module // of the initrd
 	Sysctls []kernel.Sysctl
 }
 
 // Error lists what is missing, one line each, with what it would be for.
 func (e *MissingError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "checking the kernel: it lacks %d modules and %d sysctl keys", len(e.Modules), len(e.Sysctls))
+	fmt.Fprintf(&b, "checking the kernel: it lacks %d modules, %d drivers of the initrd and %d sysctl keys", len(e.Modules), len(e.Drivers), len(e.Sysctls))
 	for _, m := range e.Modules {
 		fmt.Fprintf(&b, "\n  module %q (%s)", m.Name, m.Why)
+	}
+	for _, m := range e.Drivers {
+		fmt.Fprintf(&b, "\n  driver %q (%s)", m.Name, m.Why)
 	}
 	for _, s := range e.Sysctls {
 		where := "the kernel"
@@ -27,24 +31,34 @@ func (e *MissingError) Error() string {
 		}
 		fmt.Fprintf(&b, "\n  sysctl %q: no such name in %s (%s)", s.Key, where, s.Why)
 	}
-	b.WriteString("\nhint: correct the names, or take them out with kernel.modules.remove and an empty value in kernel.sysctl")
+	if len(e.Modules)+len(e.Sysctls) > 0 {
+		b.WriteString("\nhint: correct the names, or take them out with kernel.modules.remove and an empty value in kernel.sysctl")
+	}
+	if len(e.Drivers) > 0 {
+		b.WriteString("\nhint: drivers are this slipway's own list, for its kernel streams; take another kernel with image.kernelStream")
+	}
 	return b.String()
 }
 
-// Check returns a *[MissingError] unless the kernel has every one of modules and sysctls.
-func (k *Kernel) Check(modules []kernel.Module, sysctls []kernel.Sysctl) error {
-	var missing MissingError
-	for _, m := range modules {
-		if len(k.MissingModules([]string{m.Name})) > 0 {
-			missing.Modules = append(missing.Modules, m)
-		}
-	}
+// Check returns a *[MissingError] unless the kernel has every one of modules, drivers and sysctls. dracut would only warn
+// of a driver that is not there, and the image then not find its disk.
+func (k *Kernel) Check(modules, drivers []kernel.Module, sysctls []kernel.Sysctl) error {
+	missing := MissingError{Modules: k.lacks(modules), Drivers: k.lacks(drivers)}
 	var err error
 	if missing.Sysctls, err = k.MissingSysctls(sysctls); err != nil {
 		return fmt.Errorf("checking the kernel: %w", err)
 	}
-	if len(missing.Modules)+len(missing.Sysctls) > 0 {
+	if len(missing.Modules)+len(missing.Drivers)+len(missing.Sysctls) > 0 {
 		return &missing
 	}
 	return nil
+}
+
+func (k *Kernel) lacks(modules []kernel.Module) (out []kernel.Module) {
+	for _, m := range modules {
+		if len(k.MissingModules([]string{m.Name})) > 0 {
+			out = append(out, m)
+		}
+	}
+	return out
 }

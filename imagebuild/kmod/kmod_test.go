@@ -119,18 +119,20 @@ func TestMissingSysctls(t *testing.T) {
 func TestCheckNamesAll(t *testing.T) {
 	k := testKernel(t, bzImage(compressors()["gzip"]([]byte(vmlinux))))
 	err := k.Check([]kernel.Module{{Name: "ext4"}, {Name: "ip_vs", Why: "services"}, {Name: "vxlan", Why: "overlay"}},
-		[]kernel.Sysctl{{Key: "vm.swappiness"}, {Key: "vm.max", Why: "maps"}, {Key: "net.x.y", Module: "raw", Why: "z"}})
-	want := `checking the kernel: it lacks 2 modules and 2 sysctl keys
+		[]kernel.Module{{Name: "fs-ext4"}, {Name: "nvm", Why: "NVMe disk"}}, []kernel.Sysctl{{Key: "vm.swappiness"}, {Key: "vm.max", Why: "maps"}, {Key: "net.x.y", Module: "raw", Why: "z"}})
+	want := `checking the kernel: it lacks 2 modules, 1 drivers of the initrd and 2 sysctl keys
   module "ip_vs" (services)
   module "vxlan" (overlay)
+  driver "nvm" (NVMe disk)
   sysctl "vm.max": no such name in the kernel (maps)
   sysctl "net.x.y": no such name in module "raw" (z)
-hint: correct the names, or take them out with kernel.modules.remove and an empty value in kernel.sysctl`
+hint: correct the names, or take them out with kernel.modules.remove and an empty value in kernel.sysctl
+hint: drivers are this slipway's own list, for its kernel streams; take another kernel with image.kernelStream`
 	var missing *MissingError
 	if !errors.As(err, &missing) || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-	if err := k.Check([]kernel.Module{{Name: "ext4"}}, nil); err != nil {
+	if err := k.Check([]kernel.Module{{Name: "ext4"}}, []kernel.Module{{Name: "raw"}}, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slipway/imagebuild/disk"
 	"slipway/imagebuild/esp"
 	"slipway/imagebuild/uki"
+	"slipway/kernel"
 )
 
 const (
@@ -97,7 +98,8 @@ func startsWithOne(s uki.Section, want []magic) bool {
 	})
 }
 
-// cmdline takes the root hash from the kernel command line, and refuses what must not be on a constant one.
+// cmdline takes the root hash from the kernel command line, and refuses what must not be on a constant one. An argument
+// that opens a shell makes a debug image.
 func (c *checker) cmdline(at int64) {
 	for _, word := range strings.Fields(c.report.Cmdline) {
 		key, value, _ := strings.Cut(word, "=")
@@ -106,9 +108,23 @@ func (c *checker) cmdline(at int64) {
 			c.report.RootHash = value
 		case key == "root" || strings.HasPrefix(key, "ignition."):
 			c.find(at, "uki", "kernel argument %q must not be on the signed command line", word)
+		case isDoor(word):
+			c.report.Debug = true
 		}
 	}
 	if b, err := hex.DecodeString(c.report.RootHash); err != nil || len(b) != 32 {
 		c.find(at, "uki", "kernel command line has no root hash of 64 hexadecimal digits: %q", c.report.Cmdline)
 	}
+}
+
+// isDoor says whether only the spec of a debug image could have added a word.
+func isDoor(word string) bool {
+	for _, a := range kernel.Arguments("") {
+		if word == a.Value {
+			return false
+		}
+	}
+	without, _ := kernel.RefuseArgument(word, false)
+	with, _ := kernel.RefuseArgument(word, true)
+	return without != "" && with == ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -74,12 +75,16 @@ func checkIdentity(tree fs.FS) []string {
 	if b, err := fs.ReadFile(tree, "etc/machine-id"); err != nil || string(b) != "uninitialized\n" {
 		wrong = append(wrong, fmt.Sprintf(`/etc/machine-id is %q, want "uninitialized\n"`, b))
 	}
-	for _, pattern := range []string{
-		"etc/ssh/ssh_host_*", "usr/sbin/sshd", "usr/bin/sshd", "var/lib/systemd/random-seed", "etc/slipway/node.json", "etc/kubernetes/pki",
-	} {
-		found, _ := fs.Glob(tree, pattern)
-		for _, name := range found {
-			wrong = append(wrong, fmt.Sprintf("/%s must not be in an image", name))
+	for _, top := range []string{"", factory} {
+		for _, pattern := range []string{
+			"etc/ssh/ssh_host_*", "usr/sbin/sshd", "usr/bin/sshd", "etc/slipway/node.json", "etc/kubernetes/pki",
+			"var/lib/systemd/random-seed", "var/lib/systemd/credential.secret", "var/lib/urandom/random-seed",
+			"var/lib/slipway/journal.json", "var/lib/etcd/member",
+		} {
+			found, _ := fs.Glob(tree, top+pattern)
+			for _, name := range found {
+				wrong = append(wrong, fmt.Sprintf("/%s must not be in an image", name))
+			}
 		}
 	}
 	return wrong
@@ -101,24 +106,57 @@ func checkPasswords(tree fs.FS) []string {
 	return wrong
 }
 
+// checkImageFacts reads what the image says of itself: a login on a console is for an image that is called a debug image.
 func checkImageFacts(tree fs.FS) []string {
-	b, err := fs.ReadFile(tree, "usr/lib/slipway/image.json")
+	b, err := fs.ReadFile(tree, facts)
 	if err != nil {
-		return []string{fmt.Sprintf("/usr/lib/slipway/image.json cannot be read: %v", err)}
+		return []string{fmt.Sprintf("/%s cannot be read: %v", facts, err)}
 	}
 	if !json.Valid(b) {
-		return []string{"/usr/lib/slipway/image.json is no JSON"}
+		return []string{fmt.Sprintf("/%s is no JSON", facts)}
+	}
+	if logins := logins(tree); len(logins) > 0 && !isDebug(tree) {
+		return []string{fmt.Sprintf("/%s opens a login, and the image does not call itself a debug image", logins[0])}
 	}
 	return nil
 }
 
+const facts = "usr/lib/slipway/image.json"
+
+// isDebug says whether an image calls itself one that a person can log in to.
+func isDebug(tree fs.FS) bool {
+	var image struct{ Debug bool }
+	b, err := fs.ReadFile(tree, facts)
+	return err == nil && json.Unmarshal(b, &image) == nil && image.Debug
+}
+
+// logins are the units that would open a console, as a debug image has them.
+func logins(tree fs.FS) (found []string) {
+	for _, pattern := range []string{
+		"usr/lib/systemd/system/getty.target.wants/*", "etc/systemd/system/getty.target.wants/*", "etc/systemd/system/*getty@*.service.d/*",
+	} {
+		names, _ := fs.Glob(tree, pattern)
+		found = append(found, names...)
+	}
+	return found
+}
+
 const largestKey = 64 << 10
 
-// checkFile refuses private keys outside /usr, whatever their names.
+// factory is the copy of /var that a first boot begins with: whatever lies there is on every node.
+const factory = "usr/share/slipway/factory/"
+
+// checkFile refuses private keys outside /usr, whatever their names, and what tells one machine from another.
 func checkFile(tree fs.FS, name string, d fs.DirEntry) []string {
-	top, _, _ := strings.Cut(name, "/")
+	top, _, _ := strings.Cut(strings.TrimPrefix(name, factory), "/")
 	if !d.Type().IsRegular() || !slices.Contains([]string{"etc", "root", "home", "var", "srv", "opt", "boot"}, top) {
 		return nil
+	}
+	switch base := path.Base(name); {
+	case base == "machine-id" && name != "etc/machine-id":
+		return []string{fmt.Sprintf("/%s must not be in an image", name)}
+	case strings.HasPrefix(base, "ssh_host_") && path.Dir(name) != "etc/ssh": // those in etc/ssh are named already
+		return []string{fmt.Sprintf("/%s must not be in an image", name)}
 	}
 	if info, err := d.Info(); err != nil || info.Size() > largestKey || info.Size() == 0 {
 		return nil

@@ -32,8 +32,9 @@ type Report struct {
 	RootHash   string    `json:"rootHash"`
 	Cmdline    string    `json:"cmdline"`
 	Kernel     string    `json:"kernel"`
-	RootFiles  int       `json:"rootFiles"` // looked at in the root file system; 0 if it was not read
-	Findings   []Finding `json:"findings"`  // in order of offset
+	Debug      bool      `json:"debug,omitempty"` // a person can get into its nodes
+	RootFiles  int       `json:"rootFiles"`       // looked at in the root file system; 0 if it was not read
+	Findings   []Finding `json:"findings"`        // in order of offset
 }
 
 // checker collects while it goes through the image.

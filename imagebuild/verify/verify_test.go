@@ -25,20 +25,32 @@ func TestTree(t *testing.T) {
 		change func(fstest.MapFS)
 		want   string // one line, "" for nothing wrong
 	}{
-		"good":           {func(fstest.MapFS) {}, ""},
-		"two kernels":    {put("usr/lib/modules/6.12/modules.dep", ""), "2 kernels in /usr/lib/modules, want 1"},
-		"no index":       {func(m fstest.MapFS) { delete(m, "usr/lib/modules/7.2.12/modules.builtin") }, "kernel 7.2.12: reading module index: open modules.builtin: file does not exist"},
-		"missing module": {put("usr/lib/modules-load.d/more.conf", "ip_vs_rr\n"), `module "ip_vs_rr" is loaded at boot, and kernel 7.2.12 does not have it`},
-		"machine-id":     {put("etc/machine-id", "0123\n"), `/etc/machine-id is "0123\n", want "uninitialized\n"`},
-		"host key":       {put("etc/ssh/ssh_host_rsa_key", "x"), "/etc/ssh/ssh_host_rsa_key must not be in an image"},
-		"sshd":           {put("usr/sbin/sshd", "x"), "/usr/sbin/sshd must not be in an image"},
-		"seed":           {put("var/lib/systemd/random-seed", "x"), "/var/lib/systemd/random-seed must not be in an image"},
-		"node config":    {put("etc/slipway/node.json", "{}"), "/etc/slipway/node.json must not be in an image"},
-		"password":       {put("etc/shadow", "root:$y$j9T$abc:1::::::\n"), `/etc/shadow: account "root" is not locked`},
-		"no password":    {put("etc/shadow", "root::1::::::\n"), `/etc/shadow: account "root" is not locked`},
-		"no facts":       {func(m fstest.MapFS) { delete(m, "usr/lib/slipway/image.json") }, "/usr/lib/slipway/image.json cannot be read: open usr/lib/slipway/image.json: file does not exist"},
-		"bad facts":      {put("usr/lib/slipway/image.json", "{"), "/usr/lib/slipway/image.json is no JSON"},
-		"private key":    {put("etc/ssl/private/snakeoil", "-----BEGIN EC PRIVATE KEY-----\n"), "/etc/ssl/private/snakeoil is a private key"},
+		"good":             {func(fstest.MapFS) {}, ""},
+		"two kernels":      {put("usr/lib/modules/6.12/modules.dep", ""), "2 kernels in /usr/lib/modules, want 1"},
+		"no index":         {func(m fstest.MapFS) { delete(m, "usr/lib/modules/7.2.12/modules.builtin") }, "kernel 7.2.12: reading module index: open modules.builtin: file does not exist"},
+		"missing module":   {put("usr/lib/modules-load.d/more.conf", "ip_vs_rr\n"), `module "ip_vs_rr" is loaded at boot, and kernel 7.2.12 does not have it`},
+		"machine-id":       {put("etc/machine-id", "0123\n"), `/etc/machine-id is "0123\n", want "uninitialized\n"`},
+		"host key":         {put("etc/ssh/ssh_host_rsa_key", "x"), "/etc/ssh/ssh_host_rsa_key must not be in an image"},
+		"sshd":             {put("usr/sbin/sshd", "x"), "/usr/sbin/sshd must not be in an image"},
+		"seed":             {put("var/lib/systemd/random-seed", "x"), "/var/lib/systemd/random-seed must not be in an image"},
+		"node config":      {put("etc/slipway/node.json", "{}"), "/etc/slipway/node.json must not be in an image"},
+		"password":         {put("etc/shadow", "root:$y$j9T$abc:1::::::\n"), `/etc/shadow: account "root" is not locked`},
+		"no password":      {put("etc/shadow", "root::1::::::\n"), `/etc/shadow: account "root" is not locked`},
+		"no facts":         {func(m fstest.MapFS) { delete(m, "usr/lib/slipway/image.json") }, "/usr/lib/slipway/image.json cannot be read: open usr/lib/slipway/image.json: file does not exist"},
+		"bad facts":        {put("usr/lib/slipway/image.json", "{"), "/usr/lib/slipway/image.json is no JSON"},
+		"private key":      {put("etc/ssl/private/snakeoil", "-----BEGIN EC PRIVATE KEY-----\n"), "/etc/ssl/private/snakeoil is a private key"},
+		"factory seed":     {put(factory+"var/lib/systemd/random-seed", "x"), "/" + factory + "var/lib/systemd/random-seed must not be in an image"},
+		"factory secret":   {put(factory+"var/lib/systemd/credential.secret", "x"), "/" + factory + "var/lib/systemd/credential.secret must not be in an image"},
+		"factory identity": {put(factory+"var/lib/dbus/machine-id", "0123"), "/" + factory + "var/lib/dbus/machine-id must not be in an image"},
+		"factory host key": {put(factory+"var/lib/ssh/ssh_host_rsa_key", "x"), "/" + factory + "var/lib/ssh/ssh_host_rsa_key must not be in an image"},
+		"factory key":      {put(factory+"var/lib/x/y", "-----BEGIN PRIVATE KEY-----\n"), "/" + factory + "var/lib/x/y is a private key"},
+		"etcd's data":      {put(factory+"var/lib/etcd/member/wal/0.wal", "x"), "/" + factory + "var/lib/etcd/member must not be in an image"},
+		"login": {put("usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service", ""),
+			"/usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service opens a login, and the image does not call itself a debug image"},
+		"login of a debug image": {func(m fstest.MapFS) {
+			put("etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", "")(m)
+			put("usr/lib/slipway/image.json", `{"debug":true}`)(m)
+		}, ""},
 	} {
 		tree := verifytest.Tree()
 		c.change(tree)
@@ -87,6 +99,24 @@ func TestGoodImage(t *testing.T) {
 	}
 	if report.RootHash != hash || report.Kernel != "7.2.12" || report.RootFiles < 15 || len(report.Partitions) != 3 {
 		t.Errorf("%+v", report)
+	}
+}
+
+// TestDebugImage: a debug image is sound, and named.
+func TestDebugImage(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*verifytest.Recipe)
+		debug  bool
+	}{
+		"by its facts":    {func(r *verifytest.Recipe) { r.Tree["usr/lib/slipway/image.json"].Data = []byte(`{"debug":true}`) }, true},
+		"by its argument": {func(r *verifytest.Recipe) { r.Cmdline += " systemd.debug_shell" }, true},
+		"no":              {func(r *verifytest.Recipe) { r.Cmdline += " systemd.firstboot=no console=tty0" }, false},
+	} {
+		b, _ := build(t, c.change)
+		report, err := Raw(bytes.NewReader(b), int64(len(b)))
+		if err != nil || len(report.Findings) > 0 || report.Debug != c.debug {
+			t.Errorf("%s: %v, debug %v, %v", name, err, report.Debug, report.Findings)
+		}
 	}
 }
 
