@@ -210,28 +210,6 @@ func TestSize(t *testing.T) {
 	}
 }
 
-func TestRemovedFlags(t *testing.T) {
-	for _, c := range []struct {
-		program, flag, version string
-		gone                   bool
-	}{
-		{"kubelet", "pod-infra-container-image", "v1.34.9", false},
-		{"kubelet", "pod-infra-container-image", "v1.35.0", true},
-		{"kubelet", "containerd", "v1.36.3", false},
-		{"kubelet", "containerd", "v1.37.0", true},
-		{"kubelet", "storage-driver-db", "v1.37.0", true},
-		{"kubelet", "housekeeping-interval", "v1.37.0", false},
-		{"kube-scheduler", "containerd", "v1.37.0", false},
-		{"etcd", "experimental-initial-corrupt-check", "v3.6.16", false},
-		{"etcd", "experimental-initial-corrupt-check", "v3.7.3", true},
-		{"etcd", "feature-gates", "v3.7.3", false},
-	} {
-		if _, gone := findRemoved(c.program, c.flag, c.version); gone != c.gone {
-			t.Errorf("%s %s --%s: removed %t", c.program, c.version, c.flag, gone)
-		}
-	}
-}
-
 // TestCaret: tabs before the place must be kept under it, and a repetition is said once.
 func TestCaret(t *testing.T) {
 	p := Problem{File: "f", Line: 12, Col: 4, Width: 3, Source: "\ta: bcd", Message: "m", Hint: "h"}

@@ -77,6 +77,23 @@ func (d *document) failKey(p path, hint, format string, args ...any) {
 	d.add(d.keys, p, Problem{Hint: hint, Message: fmt.Sprintf(format, args...)})
 }
 
+// refuse reports what a rule that others have as well says of the value at p: its message, and its hint on a line apart.
+func (d *document) refuse(p path, err error) { d.refuseIn(d.values, p, err) }
+
+// refuseEntry is refuse for an entry of a mapping: at its key if that is wrong with every value.
+func (d *document) refuseEntry(p path, wrongKey, wrongValue error) {
+	d.refuseIn(d.keys, p, wrongKey)
+	d.refuseIn(d.values, p, wrongValue)
+}
+
+func (d *document) refuseIn(spans map[string]span, p path, err error) {
+	if err == nil {
+		return
+	}
+	message, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+	d.add(spans, p, Problem{Hint: hint, Message: message})
+}
+
 // warn reports what works but deserves a look.
 func (d *document) warn(p path, hint, format string, args ...any) {
 	d.add(d.values, p, Problem{Hint: hint, Message: fmt.Sprintf(format, args...), Warning: true})

@@ -24,12 +24,7 @@ var (
 	sources       = []string{"gomod", "release", "file"}
 	nodeRoles     = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
 	butaneRoles   = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
-	limitNames    = []string{"core", "memlock", "nofile", "nproc"}
-	kubePrograms  = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"}
 )
-
-// extraArgsPrograms are the programs that extraArgs may speak to.
-func extraArgsPrograms() []string { return append([]string{"etcd"}, kubePrograms...) }
 
 // fields is keyed by type and YAML key; a test demands an entry for every key of the types and no other.
 var fields = map[string]Field{

@@ -1,17 +1,18 @@
 package cluster
 
 import (
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
+
+	"slipway/node"
 )
 
 // validate judges a spec whose defaults are filled in. Every rule is reported at the logical path of what it is about.
 func (s *Spec) validate(d *document) {
 	s.Cluster.validate(d)
 	s.Kubernetes.validate(d)
+	s.validateFlags(d)
 	s.validatePayloads(d)
 	s.Image.validate(d)
 	s.Runtime.validate(d)
@@ -27,7 +28,6 @@ func (s *Spec) validate(d *document) {
 }
 
 var (
-	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 	sha256Hex  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	numbersTag = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
 )
@@ -37,24 +37,14 @@ const (
 	versionHint = "write v and three numbers, like v1.2.3"
 )
 
-// isDNSName takes what has labels as dnsLabel separated by dots.
-func isDNSName(s string) bool {
-	return len(s) <= 253 && !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !dnsLabel.MatchString(l) })
-}
-
-func isWebURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
 func (d *document) label(p path, value string) {
-	if !dnsLabel.MatchString(value) {
+	if !node.IsDNSLabel(value) {
 		d.fail(p, labelHint, "%q is not a DNS label", value)
 	}
 }
 
 func (d *document) webURL(p path, value string) {
-	if !isWebURL(value) {
+	if !node.IsWebURL(value) {
 		d.fail(p, "like https://mirror.example.org/path", "%q is not an http or https URL", value)
 	}
 }
@@ -89,12 +79,10 @@ func (c Cluster) validate(d *document) {
 	if id := at("cluster", "id"); d.has(id) {
 		d.label(id, c.ID)
 	}
-	if !isDNSName(c.Domain) {
+	if !node.IsDNSName(c.Domain) {
 		d.fail(at("cluster", "domain"), "labels of a-z, 0-9 and -, separated by dots, like cluster.local", "%q is not a DNS domain", c.Domain)
 	}
 }
-
-var registryHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d+)?$`)
 
 func (r Runtime) validate(d *document) {
 	p := at("runtime")
@@ -104,8 +92,8 @@ func (r Runtime) validate(d *document) {
 	oneOf(d, p.with("name"), r.Name, []string{"containerd"})
 	for registry, mirrors := range r.Mirrors {
 		at := p.with("mirrors").with(registry)
-		if !registryHost.MatchString(registry) {
-			d.failKey(at, "a host with or without port, like docker.io", "%q is not a registry", registry)
+		if why, hint := node.RefuseRegistry(registry); why != "" {
+			d.failKey(at, hint, "%s", why)
 		}
 		for i, m := range mirrors {
 			d.webURL(at.with(i), m)

@@ -3,7 +3,6 @@ package cluster
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"slipway/kernel"
 )
@@ -71,30 +70,18 @@ func (i Image) validateSizes(d *document, p path) {
 	}
 }
 
-var (
-	sysctlKey  = regexp.MustCompile(`^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$`)
-	limitValue = regexp.MustCompile(`^(\d+|infinity)(:(\d+|infinity))?$`)
-	moduleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
-)
-
+// validate lets the profile itself judge every change, one by one so that each has its place, and then all together.
 func (k Kernel) validate(d *document, debug bool) {
-	p := at("kernel")
+	p, before := at("kernel"), len(d.problems)
 	for key, value := range k.Sysctl {
-		at := p.with("sysctl").with(key)
-		if !sysctlKey.MatchString(key) {
-			d.failKey(at, "names separated by dots, like net.ipv4.ip_forward", "%q is not a sysctl key", key)
-		}
-		if strings.ContainsAny(value, "\n\x00") {
-			d.fail(at, "write it on one line", "the value of %q has more than one line", key)
-		}
+		_, wrongKey := kernel.Default().WithSysctls(map[string]string{key: "1"})
+		_, wrongValue := kernel.Default().WithSysctls(map[string]string{key: value})
+		d.refuseEntry(p.with("sysctl").with(key), wrongKey, wrongValue)
 	}
 	for name, value := range k.Limits {
-		at := p.with("limits").with(name)
-		if !slices.Contains(limitNames, name) {
-			d.failKey(at, allowed(name, limitNames), "%q is no limit that can be set", name)
-		} else if !limitValue.MatchString(value) {
-			d.fail(at, "a number, infinity, or soft:hard like 1024:524288", "%q is not a limit", value)
-		}
+		_, wrongKey := kernel.Default().WithLimits(map[string]string{name: "0"})
+		_, wrongValue := kernel.Default().WithLimits(map[string]string{name: value})
+		d.refuseEntry(p.with("limits").with(name), wrongKey, wrongValue)
 	}
 	k.Modules.validate(d, p.with("modules"))
 	for i, arg := range k.Cmdline {
@@ -103,18 +90,38 @@ func (k Kernel) validate(d *document, debug bool) {
 			d.fail(at, hint, "%q is %s", arg, why)
 		}
 	}
+	if len(d.problems) > before {
+		return
+	}
+	profile, err := k.Profile()
+	if err == nil {
+		err = profile.Check()
+	}
+	d.refuse(p.with("modules"), err) // both ways to break only the whole are there
+}
+
+// Profile is the image's profile with all changes.
+func (k Kernel) Profile() (kernel.Profile, error) {
+	p, err := kernel.Default().WithModules(k.Modules.Add, k.Modules.Remove)
+	if err != nil {
+		return p, err
+	}
+	if p, err = p.WithSysctls(k.Sysctl); err != nil {
+		return p, err
+	}
+	return p.WithLimits(k.Limits)
 }
 
 func (m Modules) validate(d *document, p path) {
-	for key, names := range map[string][]string{"add": m.Add, "remove": m.Remove} {
-		unique(d, p.with(key), names)
-		for i, name := range names {
-			if !moduleName.MatchString(name) {
-				d.fail(p.with(key).with(i), "a module's name, like br_netfilter", "%q is not a kernel module", name)
-			}
-		}
+	unique(d, p.with("add"), m.Add)
+	unique(d, p.with("remove"), m.Remove)
+	for i, name := range m.Add {
+		_, err := kernel.Default().WithModules([]string{name}, nil)
+		d.refuse(p.with("add").with(i), err)
 	}
 	for i, name := range m.Remove {
+		_, err := kernel.Default().WithModules(nil, []string{name})
+		d.refuse(p.with("remove").with(i), err)
 		if slices.Contains(m.Add, name) {
 			d.fail(p.with("remove").with(i), "remove it from one of the lists", "%q is added and removed", name)
 		}

@@ -1,7 +1,7 @@
 package cluster
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,24 +15,15 @@ import (
 // https://kubernetes.io/releases/version-skew-policy/
 const kubeletSkew = 3
 
-const knownMinors = "this slipway knows v1.34 to v1.37"
+var knownMinors = fmt.Sprintf("this slipway knows v1.%d to v1.%d", node.MinMinor, node.MaxMinor)
 
 func (k Kubernetes) validate(d *document) {
 	p := at("kubernetes", "version")
 	d.version(p, k.Version)
-	if line, _ := etcdFor(k.Version); line == "" {
+	if isVersion(k.Version) && !isKnownMinor(k.Version) {
 		d.fail(p, knownMinors, "kubernetes %q is not available", k.Version)
 	}
 	k.validateKubelet(d)
-	for program, args := range k.ExtraArgs {
-		p := at("kubernetes", "extraArgs", program)
-		if !slices.Contains(extraArgsPrograms(), program) {
-			d.failKey(p, allowed(program, extraArgsPrograms()), "%q is no program that takes extra arguments", program)
-		}
-		for flag, value := range args {
-			k.validateFlag(d, p.with(flag), program, flag, value)
-		}
-	}
 }
 
 func (k Kubernetes) validateKubelet(d *document) {
@@ -49,6 +40,9 @@ func (k Kubernetes) validateKubelet(d *document) {
 	if kubeMinor(k.Kubelet) < kubeMinor(k.Version)-kubeletSkew {
 		d.fail(p, "a kubelet may be at most three minors older", "kubelet %s is too old for the API server, %s", k.Kubelet, k.Version)
 	}
+	if d.has(p) && !isKnownMinor(k.Kubelet) {
+		d.fail(p, knownMinors, "kubelet %q is not available", k.Kubelet)
+	}
 }
 
 // version refuses what is not vX.Y.Z.
@@ -63,47 +57,22 @@ func (d *document) version(p path, v string) {
 	d.fail(p, hint, "%q is not a version", v)
 }
 
-var flagName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-
-func (k Kubernetes) validateFlag(d *document, p path, program, flag, value string) {
-	if !flagName.MatchString(flag) {
-		d.failKey(p, "the name alone, without dashes before it: "+strings.TrimLeft(flag, "-"), "%q is not a flag's name", flag)
-		return
-	}
-	if strings.ContainsAny(value, "\n\x00") {
-		d.fail(p, "write it on one line", "the value of --%s has more than one line", flag)
-	}
-	if slices.Contains(node.ReservedFlags()[program], flag) {
-		d.failKey(p, "remove it: formation depends on it", "--%s of %s is set by slipway and cannot be changed", flag, program)
-		return
-	}
-	version := k.programVersion(program)
-	if r, ok := findRemoved(program, flag, version); ok {
-		d.failKey(p, r.hint(), "%s %s has no flag --%s", program, version, flag)
-	}
-	k.validatePlugins(d, p, program, flag, value)
-}
-
-// programVersion is the version that decides which flags a program has.
-func (k Kubernetes) programVersion(program string) string {
-	switch program {
-	case "kubelet":
-		return k.Kubelet
-	case "etcd":
-		_, version := etcdFor(k.Version)
-		return version
-	}
-	return k.Version
-}
-
-// validatePlugins refuses admission plugins that are gone; naming one stops the API server.
-func (k Kubernetes) validatePlugins(d *document, p path, program, flag, value string) {
-	if program != "kube-apiserver" || flag != "enable-admission-plugins" && flag != "disable-admission-plugins" {
-		return
-	}
-	for _, plugin := range strings.Split(value, ",") {
-		if removed, ok := removedPlugins[plugin]; ok {
-			d.fail(p, "leave it out; Pod Security admission is on by default", "kube-apiserver %s has no admission plugin %s: it was removed in %s", k.Version, plugin, removed)
+// validateFlags judges by the rules that the node has as well.
+func (s *Spec) validateFlags(d *document) {
+	versions := s.contractVersions(nil)
+	for program, args := range s.Kubernetes.ExtraArgs {
+		p := at("kubernetes", "extraArgs", program)
+		if !slices.Contains(node.Programs(), program) {
+			d.failKey(p, allowed(program, node.Programs()), "%q is no program that takes extra arguments", program)
+			continue
+		}
+		version := versions.Program(program)
+		for flag, value := range args {
+			if why, hint := node.RefuseFlag(program, flag, version); why != "" {
+				d.failKey(p.with(flag), hint, "%s", why)
+			} else if why, hint := node.RefuseFlagValue(program, flag, value, version); why != "" {
+				d.fail(p.with(flag), hint, "%s", why)
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (n Network) validate(d *document) {
 	unique(d, p.with("dns"), n.DNS)
 	unique(d, p.with("ntp"), n.NTP)
 	for i, server := range n.NTP {
-		if _, err := netip.ParseAddr(server); err != nil && !isDNSName(server) {
+		if _, err := netip.ParseAddr(server); err != nil && !node.IsDNSName(server) {
 			d.fail(p.with("ntp").with(i), "a name or an address, like pool.ntp.org", "%q is not a time server", server)
 		}
 	}
@@ -58,7 +58,7 @@ func (s *Spec) validateLoadBalancer(d *document) {
 	if lb.Mode == node.ModeExternal && lb.Host == "" {
 		d.fail(p.with("host"), "its name or address", "mode external needs the host of the balancer")
 	}
-	if _, err := netip.ParseAddr(lb.Host); lb.Host != "" && err != nil && !isDNSName(lb.Host) {
+	if _, err := netip.ParseAddr(lb.Host); lb.Host != "" && err != nil && !node.IsDNSName(lb.Host) {
 		d.fail(p.with("host"), "a DNS name or an address", "%q is not a host", lb.Host)
 	}
 	switch lb.Mode {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 
 	"slipway/node"
 )
@@ -61,7 +60,12 @@ func (n Node) validate(d *document, p path) {
 	n.validateAddress(d, p.with("address"))
 	n.Interface.validate(d, p.with("interface"))
 	for key, value := range n.Labels {
-		validateNodeLabel(d, p.with("labels").with(key), key, value)
+		at := p.with("labels").with(key)
+		if why, hint := node.RefuseLabel(key); why != "" {
+			d.failKey(at, hint, "%s", why)
+		} else if why, hint := node.RefuseLabelValue(value); why != "" {
+			d.fail(at, hint, "%s", why)
+		}
 	}
 }
 
@@ -146,38 +150,4 @@ func (s *Spec) validateLBNodes(d *document) {
 			d.fail(at, "set network.loadBalancer.mode to dedicated, or remove the node", "node %q has the role lb, but the load balancer mode is %q", n.Name, mode)
 		}
 	}
-}
-
-var (
-	labelKeyName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
-	// kubeletLabels is what the kubelet may set on itself in the reserved namespaces:
-	// https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
-	kubeletLabels = []string{
-		"beta.kubernetes.io/arch", "beta.kubernetes.io/instance-type", "beta.kubernetes.io/os",
-		"failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
-		"kubernetes.io/arch", "kubernetes.io/hostname", "kubernetes.io/os", "node.kubernetes.io/instance-type",
-		"topology.kubernetes.io/region", "topology.kubernetes.io/zone",
-	}
-)
-
-func validateNodeLabel(d *document, p path, key, value string) {
-	domain, name, found := strings.Cut(key, "/")
-	if !found {
-		domain, name = "", key
-	}
-	if !labelKeyName.MatchString(name) || found && !isDNSName(domain) {
-		d.failKey(p, "like disk or example.org/disk", "%q is not a label's key", key)
-		return
-	}
-	if value != "" && !labelKeyName.MatchString(value) {
-		d.fail(p, "at most 63 letters, digits and - _ .", "%q is not a label's value", value)
-	}
-	if isReserved(domain) && !slices.Contains(kubeletLabels, key) {
-		d.failKey(p, "use a domain of your own, or node.kubernetes.io/... or topology.kubernetes.io/zone", "a node may not give itself the label %q", key)
-	}
-}
-
-func isReserved(domain string) bool {
-	in := func(parent string) bool { return domain == parent || strings.HasSuffix(domain, "."+parent) }
-	return (in("kubernetes.io") || in("k8s.io")) && !in("node.kubernetes.io") && !in("kubelet.kubernetes.io")
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/semver"
+
+	"slipway/node"
 )
 
 // Names of the payloads: what goes into the image without being a distro package.
@@ -70,6 +72,12 @@ func kubeMinor(version string) int {
 		return -1
 	}
 	return minor
+}
+
+// isKnownMinor says whether the nodes' configuration is right for a Kubernetes version.
+func isKnownMinor(version string) bool {
+	minor := kubeMinor(version)
+	return minor >= node.MinMinor && minor <= node.MaxMinor
 }
 
 // etcdFor is the etcd line and default version for a Kubernetes version; "" if this Slipway does not know that minor.

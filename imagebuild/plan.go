@@ -39,7 +39,10 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	if err != nil {
 		return nil, inputError{err}
 	}
-	profile, err := profileOf(spec.Kernel)
+	profile, err := spec.Kernel.Profile()
+	if err == nil {
+		err = profile.Check()
+	}
 	if err != nil {
 		return nil, inputError{err}
 	}
@@ -66,17 +69,6 @@ func kernelPackage(s kernel.Stream) string {
 		return s.Package
 	}
 	return s.Package + "/" + s.Suite
-}
-
-func profileOf(k cluster.Kernel) (kernel.Profile, error) {
-	p, err := kernel.Default().WithModules(k.Modules.Add, k.Modules.Remove)
-	if err != nil {
-		return p, err
-	}
-	if p, err = p.WithSysctls(k.Sysctl); err != nil {
-		return p, err
-	}
-	return p.WithLimits(k.Limits)
 }
 
 // inputError marks what is the user's to mend.

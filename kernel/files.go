@@ -14,7 +14,7 @@ var templates embed.FS
 // Files are the profile as the image's files, sorted by path. They lie in /usr/lib where the distro's own defaults
 // lie, so a file of the same name in /etc still wins.
 func (p Profile) Files() ([]File, error) {
-	if err := p.checkModules(); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	var files []File
@@ -33,14 +33,14 @@ func (p Profile) Files() ([]File, error) {
 	return files, nil
 }
 
-// checkModules refuses a key whose module is not loaded at boot: systemd-sysctl would pass over it in silence.
-func (p Profile) checkModules() error {
+// Check refuses a key whose module is not loaded at boot: systemd-sysctl would pass over it in silence.
+func (p Profile) Check() error {
 	for _, s := range p.Sysctls {
 		if s.Module == "" {
 			continue
 		}
 		if at := findModule(p.Modules, s.Module); at < 0 || !p.Modules[at].Load {
-			return fmt.Errorf("rendering sysctl %q: its module %q is not loaded at boot\nremove the key as well", s.Key, s.Module)
+			return fmt.Errorf("rendering sysctl %q: its module %q is not loaded at boot\nhint: remove the key as well, by an empty value", s.Key, s.Module)
 		}
 	}
 	return nil

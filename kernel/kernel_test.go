@@ -34,7 +34,7 @@ func changed(t *testing.T) Profile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = p.WithLimits(map[string]string{"nofile": "1024:524288", "core": "unlimited", "memlock": "65536:unlimited"})
+	p, err = p.WithLimits(map[string]string{"nofile": "1024:524288", "core": "unlimited", "memlock": "65536:infinity"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +84,8 @@ func TestRefusals(t *testing.T) {
 		`holds a control character`:                            sysctl("vm.x", "1\nkernel.panic = 0"),
 		`setting limit "stack": not known`:                     limit("stack", "1"),
 		`"unlimited" is no number`:                             limit("nofile", "unlimited"),
+		`"infinity:infinity" is no number`:                     limit("nofile", "infinity:infinity"),
+		`setting sysctl "net.ipv4.conf.*.rp_filter": no key`:   sysctl("net.ipv4.conf.*.rp_filter", "1"),
 		`soft value "2:1" is above the hard one`:               limit("nproc", "2:1"),
 		`"" is no number`:                                      limit("core", ""),
 		`its module "br_netfilter" is not loaded at boot`: func() error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,13 +17,13 @@ func (p Profile) WithModules(add, remove []string) (Profile, error) {
 	for _, name := range remove {
 		at := findModule(modules, name)
 		if at < 0 {
-			return Profile{}, fmt.Errorf("removing kernel module %q: not in the profile", name)
+			return Profile{}, fmt.Errorf("removing kernel module %q: not in the profile\nhint: remove it, or mend its name", name)
 		}
 		modules = slices.Delete(modules, at, at+1)
 	}
 	for _, name := range add {
-		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
-			return Profile{}, fmt.Errorf("adding kernel module %q: no module name", name)
+		if !moduleName.MatchString(name) {
+			return Profile{}, fmt.Errorf("adding kernel module %q: no module name\nhint: like br_netfilter", name)
 		}
 		if at := findModule(modules, name); at >= 0 {
 			modules[at].Load = true
@@ -33,6 +34,8 @@ func (p Profile) WithModules(add, remove []string) (Profile, error) {
 	p.Modules = modules
 	return p, nil
 }
+
+var moduleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // findModule compares as modprobe does: - and _ are the same.
 func findModule(modules []Module, name string) int {
@@ -51,7 +54,7 @@ func (p Profile) WithSysctls(changes map[string]string) (Profile, error) {
 		at := slices.IndexFunc(sysctls, func(s Sysctl) bool { return s.Key == key })
 		switch {
 		case value == "" && at < 0:
-			return Profile{}, fmt.Errorf("removing sysctl %q: not in the profile", key)
+			return Profile{}, fmt.Errorf("removing sysctl %q: not in the profile\nhint: remove it, or give it a value", key)
 		case value == "":
 			sysctls = slices.Delete(sysctls, at, at+1)
 		case at >= 0:
@@ -64,13 +67,15 @@ func (p Profile) WithSysctls(changes map[string]string) (Profile, error) {
 	return p, nil
 }
 
+// sysctlKey: globs of sysctl.d(5) are left out, as nothing could tell whether the kernel has what they mean.
+var sysctlKey = regexp.MustCompile(`^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$`)
+
 func checkSysctl(key, value string) error {
-	if !strings.Contains(key, ".") || strings.Contains(key, "..") || strings.HasPrefix(key, ".") ||
-		strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-") != "" {
-		return fmt.Errorf("setting sysctl %q: no key\nwrite it with dots: net.core.somaxconn", key)
+	if !sysctlKey.MatchString(key) {
+		return fmt.Errorf("setting sysctl %q: no key\nhint: names separated by dots, like net.ipv4.ip_forward", key)
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f }) {
-		return fmt.Errorf("setting sysctl %q: the value %q holds a control character", key, value)
+		return fmt.Errorf("setting sysctl %q: the value %q holds a control character or one beyond ASCII\nhint: write it on one line", key, value)
 	}
 	return nil
 }
@@ -90,18 +95,22 @@ func sysctlModule(key string) string {
 	return ""
 }
 
+// The same in the words of limits.conf(5), which the profile has, and of systemd-system.conf(5).
+const unlimited, infinity = "unlimited", "infinity"
+
 // WithLimits returns the profile with limits set to new values.
 func (p Profile) WithLimits(changes map[string]string) (Profile, error) {
 	limits := slices.Clone(p.Limits)
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		at := slices.IndexFunc(limits, func(l Limit) bool { return l.Name == name })
 		if at < 0 {
-			return Profile{}, fmt.Errorf("setting limit %q: not known\nallowed are nofile, nproc, memlock, core", name)
+			return Profile{}, fmt.Errorf("setting limit %q: not known\nhint: allowed are nofile, nproc, memlock, core", name)
 		}
 		limits[at].Value, limits[at].Why = changes[name], "the spec's value"
 		if err := limits[at].check(); err != nil {
 			return Profile{}, err
 		}
+		limits[at].Value = strings.ReplaceAll(limits[at].Value, infinity, unlimited)
 	}
 	p.Limits = limits
 	return p, nil
@@ -122,8 +131,8 @@ func (l Limit) Hard() string {
 func (l Limit) Systemd() string {
 	unit := func(s string) string {
 		switch {
-		case s == "unlimited":
-			return "infinity"
+		case s == unlimited:
+			return infinity
 		case s != "0" && (l.Name == "memlock" || l.Name == "core"):
 			return s + "K"
 		}
@@ -146,18 +155,18 @@ func (l Limit) check() error {
 		return err
 	}
 	if cmp.Compare(soft, hard) > 0 {
-		return fmt.Errorf("setting limit %q: soft value %q is above the hard one", l.Name, l.Value)
+		return fmt.Errorf("setting limit %q: soft value %q is above the hard one\nhint: soft:hard, the smaller one first", l.Name, l.Value)
 	}
 	return nil
 }
 
 func (l Limit) number(s string) (uint64, error) {
-	if s == "unlimited" && l.Name != "nofile" {
+	if (s == unlimited || s == infinity) && l.Name != "nofile" {
 		return ^uint64(0), nil
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return 0, fmt.Errorf("setting limit %q: %q is no number\nwrite a number, soft:hard, or (but for nofile) unlimited", l.Name, l.Value)
+		return 0, fmt.Errorf("setting limit %q: %q is no number\nhint: a number, soft:hard like 1024:524288, or (but for nofile) infinity", l.Name, l.Value)
 	}
 	return n, nil
 }

@@ -12,9 +12,6 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// label is a DNS label as Kubernetes and systemd-hostnamed both take it (RFC 1123, lower case).
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
 // pauseTag is a version without the "v": it is the tag of registry.k8s.io/pause.
 var pauseTag = regexp.MustCompile(`^\d+\.\d+(\.\d+)?$`)
 
@@ -30,7 +27,7 @@ func (c *Config) Validate() error {
 func (c Cluster) validate() error {
 	var errs []error
 	for _, f := range []struct{ key, value string }{{"cluster.id", c.ID}, {"cluster.name", c.Name}} {
-		if !label.MatchString(f.value) {
+		if !IsDNSLabel(f.value) {
 			errs = append(errs, fmt.Errorf("%s: %q is not a DNS label", f.key, f.value))
 		}
 	}
@@ -91,7 +88,7 @@ func (c *Config) validateNodes() error {
 
 func (n Node) validate(network Network) error {
 	var errs []error
-	if !label.MatchString(n.Name) {
+	if !IsDNSLabel(n.Name) {
 		errs = append(errs, errors.New("the name is not a DNS label"))
 	}
 	if n.Name == OperatorName {

@@ -4,9 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"slipway/node"
 	"slipway/roles"
 )
 
@@ -54,4 +56,58 @@ func checkFlags(t *testing.T, name, program string, args []string) int {
 		}
 	}
 	return checked
+}
+
+// TestFlagsAreOurs: a flag that a role sets is either reserved, or here because a user may know better.
+func TestFlagsAreOurs(t *testing.T) {
+	overridable := map[string][]string{
+		"etcd": {"enable-grpc-gateway", "experimental-compact-hash-check-enabled", "experimental-initial-corrupt-check", "feature-gates", "logger", "tls-min-version"},
+		"kube-apiserver": {"allow-privileged", "enable-admission-plugins", "enable-aggregator-routing", "goaway-chance", "kubelet-preferred-address-types",
+			"profiling", "service-account-issuer", "shutdown-delay-duration", "shutdown-send-retry-after", "tls-min-version"},
+		"kube-controller-manager": {"cluster-name", "flex-volume-plugin-dir", "profiling", "tls-min-version"},
+		"kube-scheduler":          {"tls-min-version"},
+	}
+	used := map[string]bool{}
+	for _, path := range cases(t, "[^b]*") {
+		cfg := contract(t, parse(t, path))
+		out, err := roles.Render(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, unit := range out.Units {
+			for _, m := range execStart.FindAllStringSubmatch(string(unit.Content), -1) {
+				for _, flag := range flagsOf(m[2]) {
+					if _, extra := cfg.ExtraArgs[m[1]][flag]; extra {
+						continue
+					}
+					used[m[1]+" "+flag] = true
+					why, _ := node.RefuseFlag(m[1], flag, "v0.0.0")
+					if may := slices.Contains(overridable[m[1]], flag); may == (why != "") {
+						t.Errorf("%s: --%s of %s: reserved %t, overridable %t", filepath.Base(path), flag, m[1], why != "", may)
+					}
+				}
+			}
+		}
+	}
+	for program, flags := range overridable {
+		for _, flag := range flags {
+			if !used[program+" "+flag] {
+				t.Errorf("no role sets --%s of %s", flag, program)
+			}
+		}
+	}
+	if len(used) < 70 {
+		t.Errorf("only %d flags were seen: does the units' form still match?", len(used))
+	}
+}
+
+// flagsOf is the names in a unit's list of arguments.
+func flagsOf(args string) []string {
+	var names []string
+	for _, arg := range strings.Fields(args) {
+		if name, _, found := strings.Cut(strings.TrimPrefix(arg, "--"), "="); found {
+			names = append(names, name)
+		}
+	}
+	return names
 }

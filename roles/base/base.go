@@ -55,13 +55,13 @@ type mirror struct {
 // addMirrors writes one hosts.toml a registry. See containerd's docs/hosts.md.
 func addMirrors(b *role.Builder, registries map[string][]string) error {
 	for _, registry := range slices.Sorted(maps.Keys(registries)) {
-		if registry == "" || strings.Trim(registry, "abcdefghijklmnopqrstuvwxyz0123456789.:-_") != "" || strings.HasPrefix(registry, ".") {
-			return fmt.Errorf("reading registry mirrors: %q is no registry\nname it as images do: docker.io, registry.example.com:5000", registry)
+		if why, hint := node.RefuseRegistry(registry); why != "" {
+			return fmt.Errorf("reading registry mirrors: %s\nhint: %s", why, hint)
 		}
 		hosts := mirrors{Server: server(registry)}
 		for _, m := range registries[registry] {
 			u, err := url.Parse(m)
-			if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			if err != nil || !node.IsWebURL(m) {
 				return fmt.Errorf("reading mirrors of %q: %q is no http or https URL", registry, m)
 			}
 			hosts.Mirrors = append(hosts.Mirrors, mirror{URL: u.String(), OverridePath: hasAPIPath(u.Path)})
@@ -75,7 +75,7 @@ func server(registry string) string {
 	switch registry {
 	case "docker.io":
 		return "https://registry-1.docker.io"
-	case "_default": // every registry that is not named: no server of its own
+	case node.AnyRegistry: // every registry that is not named: no server of its own
 		return ""
 	}
 	return "https://" + registry

@@ -10,12 +10,6 @@ import (
 	"slipway/node"
 )
 
-// The Kubernetes minors that the generated flags and configuration files are right for.
-const (
-	MinMinor = 34
-	MaxMinor = 36
-)
-
 // Node is the contract as one node sees it.
 type Node struct {
 	*node.Config
@@ -46,8 +40,8 @@ func (n *Node) checkVersions() error {
 		if err != nil {
 			return err
 		}
-		if minor < MinMinor || minor > MaxMinor {
-			return fmt.Errorf("choosing flags for Kubernetes %q: supported are 1.%d to 1.%d", v, MinMinor, MaxMinor)
+		if minor < node.MinMinor || minor > node.MaxMinor {
+			return fmt.Errorf("choosing flags for Kubernetes %q: supported are 1.%d to 1.%d", v, node.MinMinor, node.MaxMinor)
 		}
 	}
 	return nil

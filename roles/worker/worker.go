@@ -82,31 +82,18 @@ func kubeletFlags(n *role.Node) role.Args {
 	return args
 }
 
-// checkLabels refuses what the kubelet would refuse to start with: it may label itself only in some of Kubernetes' own
-// name spaces (k8s.io/kubelet, pkg/apis/well_known_labels.go).
+// checkLabels refuses what the kubelet would refuse to start with.
 func checkLabels(labels map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		space, _, _ := strings.Cut(key, "/")
-		own := under(space, "kubernetes.io") || under(space, "k8s.io")
-		if own && strings.Contains(key, "/") && !kubeletMaySet(key, space) {
-			return fmt.Errorf("a node may not give itself %q\nallowed are node.kubernetes.io/..., kubelet.kubernetes.io/..., topology.kubernetes.io/zone and region, and names outside kubernetes.io and k8s.io", key)
+		why, hint := node.RefuseLabel(key)
+		if why == "" {
+			why, hint = node.RefuseLabelValue(labels[key])
 		}
-		if strings.ContainsAny(key+labels[key], ",= ") {
-			return fmt.Errorf("%q=%q is no label", key, labels[key])
+		if why != "" {
+			return fmt.Errorf("%s\nhint: %s", why, hint)
 		}
 	}
 	return nil
-}
-
-func kubeletMaySet(key, space string) bool {
-	if under(space, "node.kubernetes.io") || under(space, "kubelet.kubernetes.io") {
-		return true
-	}
-	return slices.Contains([]string{"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, key)
-}
-
-func under(space, domain string) bool {
-	return space == domain || strings.HasSuffix(space, "."+domain)
 }
 
 func scheduler(n *role.Node) string {
