@@ -58,8 +58,8 @@ var fields = map[string]Field{
 
 	"Image.distro":         {Doc: "The distribution.", Default: "debian", Enum: distros},
 	"Image.release":        {Doc: "Its release.", Default: "trixie", Enum: releases},
-	"Image.mirror":         {Doc: "Package mirror.", Default: "http://deb.debian.org/debian"},
-	"Image.securityMirror": {Doc: "Mirror of security updates.", Default: "http://deb.debian.org/debian-security"},
+	"Image.mirror":         {Doc: "Package mirror: an http, https or file URL. Another one needs no other lock: digests say what a package is.", Default: "http://deb.debian.org/debian"},
+	"Image.securityMirror": {Doc: "Mirror of security updates. A mirror of an earlier day says so in its URL, as those of snapshot.debian.org do.", Default: "http://deb.debian.org/debian-security"},
 	"Image.kernelStream":   {Doc: "Where the kernel comes from.", Default: "backports", Enum: kernelStreams},
 	"Image.packages":       {Doc: "Extra distribution packages."},
 	"Image.size":           {Doc: "The smallest disk a node may have: ESP, two root slots with their hash trees, and the state.", Default: "8GiB"},

@@ -3,8 +3,10 @@ package cluster
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"slipway/kernel"
+	"slipway/node"
 )
 
 // Fixed parts of the disk beside the root slots.
@@ -37,8 +39,8 @@ func (i Image) validate(d *document) {
 		oneOf(d, p.with("release"), i.Release, releases)
 	}
 	oneOf(d, p.with("kernelStream"), i.KernelStream, kernelStreams)
-	d.webURL(p.with("mirror"), i.Mirror)
-	d.webURL(p.with("securityMirror"), i.Security)
+	d.mirror(p.with("mirror"), i.Mirror)
+	d.mirror(p.with("securityMirror"), i.Security)
 	i.validateSizes(d, p)
 	for n, output := range i.Outputs {
 		oneOf(d, p.with("outputs").with(n), output, outputs)
@@ -53,6 +55,14 @@ func (i Image) validate(d *document) {
 		case !debianPackage.MatchString(name):
 			d.fail(at, "a package name of the distribution, like tcpdump", "%q is not a package name", name)
 		}
+	}
+}
+
+// mirror: a folder is one too.
+func (d *document) mirror(p path, value string) {
+	folder, local := strings.CutPrefix(value, "file:///")
+	if strings.ContainsAny(value, " \t\n[]") || !node.IsWebURL(value) && (!local || folder == "") {
+		d.fail(p, "like https://mirror.example.org/debian or file:///srv/mirror/debian", "%q is not an http, https or file URL", value)
 	}
 }
 

@@ -126,7 +126,7 @@ func newBuilder(plan *Plan, opt Options) *builder {
 		Wait: func(who string) { opt.Progress.Line("waiting for " + who) },
 	}}
 	b.fetcher = debian.Fetcher{
-		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Client: opt.Client, Done: opt.Progress.Bytes,
+		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Mirrors: plan.Mirrors, Client: opt.Client, Done: opt.Progress.Bytes,
 	}
 	return b
 }

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/stage"
 	"slipway/internal/durable"
@@ -22,10 +22,10 @@ const LockName = "slipway.lock"
 // Lock pins what went into an image: with one lock, every build gives the same bytes.
 type Lock struct {
 	Version  int              `json:"version"`
-	Epoch    int64            `json:"epoch"`   // SOURCE_DATE_EPOCH of everything built from this lock
-	Request  string           `json:"request"` // digest of what was asked for; another one needs a new lock
-	Tools    Tools            `json:"tools"`   // what made the image: noticed, not pinned
-	Packages []debian.Package `json:"packages"`
+	Epoch    int64            `json:"epoch"`        // SOURCE_DATE_EPOCH of everything built from this lock
+	Asked    distro.Request   `json:"distribution"` // what was asked for; anything else needs another lock
+	Tools    Tools            `json:"tools"`        // what made the image: noticed, not pinned
+	Packages []distro.Package `json:"packages"`
 	Payloads []LockedPayload  `json:"payloads"`
 }
 
@@ -48,7 +48,7 @@ func (p LockedPayload) sums() []payload.ModuleSum {
 	return out
 }
 
-// Version 1 knew neither the tools nor all modules; what it does not say is new.
+// Version 1 knew neither the tools, nor all modules, nor what was asked of the distribution; what it does not say is new.
 const (
 	lockVersion   = 2
 	oldestVersion = 1

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/stage"
 	"slipway/internal/golden"
 )
@@ -33,8 +34,8 @@ func code(err error) int {
 
 func sample() *Lock {
 	return &Lock{
-		Version: lockVersion, Epoch: 1_780_000_000, Request: "abc", Tools: Tools{"go": "go1.26.8", "slipway": "v1 sha256:aa"},
-		Packages: []debian.Package{{Name: "jq", Version: "1.7", SHA256: "aa", Size: 7, URL: "http://m/jq.deb"}},
+		Version: lockVersion, Epoch: 1_780_000_000, Asked: distro.Request{Name: "debian", Release: "trixie", Architecture: "amd64", Kernel: "linux-image-amd64", Packages: []string{"jq"}}, Tools: Tools{"go": "go1.26.8", "slipway": "v1 sha256:aa"},
+		Packages: []distro.Package{{Name: "jq", Version: "1.7", SHA256: "aa", Size: 7, Archive: "trixie", Path: "pool/jq.deb"}},
 		Payloads: []LockedPayload{{Name: "etcd", Version: "v3.6", Origin: "gomod e@v3.6", Modules: map[string]string{"e@v3.6": "h1:x", "d@v1": "h1:d"}, Files: map[string]string{"/usr/bin/etcd": "ff"}}},
 	}
 }
@@ -99,7 +100,7 @@ func TestLockPackages(t *testing.T) {
 		want string // nothing: the lock is taken as it is
 	}{
 		"no lock":         {nil, "there is no slipway.lock beside the spec"},
-		"changed request": {sample(), "the spec asks for other packages, another mirror, release or kernel"},
+		"changed request": {sample(), "kernel: locked linux-image-amd64, now linux-image-amd64/trixie-backports"},
 		"same request":    {planLock(testBuilder(t, func(*Options) {})), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +127,67 @@ func TestLockPackages(t *testing.T) {
 				t.Error("it asked the distribution")
 			}
 		})
+	}
+}
+
+// A mirror is where bytes come from, not what they are: another one needs no other lock.
+func TestAnotherMirror(t *testing.T) {
+	b := testBuilder(t, func(o *Options) { o.Locked, o.Tools = true, Tools{"go": "go1.26.0"} })
+	if err := planLock(b).Write(b.opt.LockPath); err != nil {
+		t.Fatal(err)
+	}
+	const snapshot = "https://snapshot.debian.org/archive/debian/20261001T000000Z"
+	b = newBuilder(plan(t, "image: {mirror: '"+snapshot+"', securityMirror: 'file:///srv/security'}\n"), b.opt)
+	if _, err := b.openLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.lockPackages(t.Context()); err != nil || b.lock.Epoch != 7 {
+		t.Errorf("%+v %v", b.lock, err)
+	}
+	if got := b.fetcher.Mirrors; got["trixie"] != snapshot || got["trixie-security"] != "file:///srv/security" {
+		t.Errorf("it would ask %v", got)
+	}
+}
+
+func TestKeptPackages(t *testing.T) {
+	old := sample()
+	old.Packages = append(old.Packages, distro.Package{Name: "haproxy", Version: "3.0"})
+	for name, c := range map[string]struct {
+		old    *Lock
+		update Update
+		want   string
+	}{
+		"no lock":             {nil, nil, ""},
+		"one more package":    {old, nil, "jq haproxy"},
+		"one updated":         {old, Update{"haproxy"}, "jq"},
+		"a payload updated":   {old, Update{"etcd"}, "jq haproxy"},
+		"all updated":         {old, Update{All}, ""},
+		"another release":     {&Lock{Asked: distro.Request{Name: "debian", Release: "bookworm"}, Packages: old.Packages}, nil, ""},
+		"a name of nothing":   {old, Update{"haprox"}, `error updating "haprox": slipway.lock has no package and no payload of this name`},
+		"before distribution": {&Lock{Packages: old.Packages}, nil, ""}, // a lock of version 1
+	} {
+		b := testBuilder(t, func(o *Options) { o.Update = c.update })
+		b.old = c.old
+		b.plan.Request = distro.Request{Name: "debian", Release: "trixie", Architecture: "amd64", Kernel: "linux-image-amd64", Packages: []string{"jq", "lsof"}}
+		kept, err := b.keptPackages()
+		var names []string
+		for _, p := range kept {
+			names = append(names, p.Name)
+		}
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = "error " + err.Error()
+		}
+		if got != c.want || err != nil && code(err) != 2 {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestNewVersions(t *testing.T) {
+	now := []distro.Package{{Name: "jq", Version: "1.8"}, {Name: "lsof", Version: "4"}}
+	if got := newVersions(sample().Packages, now); !slices.Equal(got, []string{"package jq: locked 1.7, now 1.8"}) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -49,7 +49,7 @@ func (b *builder) claimLock(ctx context.Context) (done func(), err error) {
 
 // foreseen is what differs from the lock before anything was resolved or compiled.
 func (b *builder) foreseen() []string {
-	lines := packageDrift(b.old, b.request())
+	lines := packageDrift(b.old, b.plan.Request)
 	if b.old == nil {
 		return lines
 	}

@@ -36,7 +36,7 @@ func locking(t *testing.T, lock *Lock, change func(*Options)) (*builder, *lines)
 
 // planLock is a lock that says what the builder's plan wants.
 func planLock(b *builder) *Lock {
-	l := &Lock{Version: lockVersion, Epoch: 7, Request: b.request(), Tools: Tools{"go": "go1.26.0"}}
+	l := &Lock{Version: lockVersion, Epoch: 7, Asked: b.plan.Request, Tools: Tools{"go": "go1.26.0"}}
 	for _, item := range b.plan.Payloads {
 		if pinned(item) {
 			l.Payloads = append(l.Payloads, LockedPayload{Name: item.Name, Version: item.Version, Origin: origin(item), Files: map[string]string{"/x": "ff"}})
@@ -65,8 +65,8 @@ func TestLockedNamesDriftFirst(t *testing.T) {
 		"another version of a payload": {func(l *Lock, _ *Options) { l.Payloads[0].Origin = "gomod m@v0" },
 			[]string{"payload cni-plugins: locked gomod m@v0, now gomod github.com/containernetworking/plugins@v1.9.1"}},
 		"all of it": {func(l *Lock, o *Options) {
-			l.Request, l.Payloads, o.Tools["go"] = "other", l.Payloads[1:], "go1.26.1"
-		}, []string{"the spec asks for other packages, another mirror, release or kernel than when the lock was written",
+			l.Asked.Release, l.Payloads, o.Tools["go"] = "bookworm", l.Payloads[1:], "go1.26.1"
+		}, []string{"release: locked bookworm, now trixie",
 			"go: locked go1.26.0, now go1.26.1", "payload cni-plugins v1.9.1: not in the lock"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/stage"
 )
 
@@ -15,50 +16,88 @@ import (
 // asking the distribution.
 func (b *builder) lockPackages(ctx context.Context) error {
 	b.rec.begin("packages")
-	old, request := b.old, b.request()
-	if old != nil && old.Request == request && !b.opt.Update.packages() {
+	old := b.old
+	if old != nil && distro.Changes(old.Asked, b.plan.Request) == nil && !b.opt.Update.packages() {
 		b.lock = old
 		b.rec.end("packages", fmt.Sprintf("%d from %s", len(old.Packages), LockName), true)
 		return nil
 	}
-	apt := filepath.Join(b.opt.Cache, "apt")
-	if err := os.MkdirAll(apt, 0o755); err != nil {
-		return fmt.Errorf("making the cache: %w", err)
-	}
-	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(apt, "slipway.lock"))
+	keep, err := b.keptPackages()
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	pkgs, err := debian.Resolve(ctx, b.plan.Request, apt, b.opt.Payload.Environ)
+	pkgs, err := b.resolve(ctx, keep)
 	if err != nil {
-		return err
+		return stage.Friendly(err)
 	}
-	b.lock = &Lock{Version: lockVersion, Epoch: b.opt.Epoch, Request: request, Packages: pkgs}
+	b.lock = &Lock{Version: lockVersion, Epoch: b.opt.Epoch, Asked: b.plan.Request, Packages: pkgs}
 	if old != nil {
 		b.lock.Payloads, b.lock.Tools = old.Payloads, old.Tools
 		if slices.Equal(old.Packages, pkgs) {
 			b.lock.Epoch = old.Epoch // nothing new: keep the bytes
 		}
+		b.say(newVersions(old.Packages, pkgs))
 	}
 	if err := b.lock.Write(b.opt.LockPath); err != nil { // now: a later failure must not move the epoch
 		return err
 	}
-	b.rec.end("packages", fmt.Sprintf("%d resolved", len(pkgs)), false)
+	b.rec.end("packages", fmt.Sprintf("%d resolved, %d of them kept", len(pkgs), len(keep)), false)
 	return nil
 }
 
-// request is the digest of what is asked for.
-func (b *builder) request() string { return stage.Key("request", b.plan.Request) }
-
-func packageDrift(old *Lock, request string) []string {
-	switch {
-	case old == nil:
-		return []string{"there is no " + LockName + " beside the spec"}
-	case old.Request != request:
-		return []string{"the spec asks for other packages, another mirror, release or kernel than when the lock was written"}
+// keptPackages are the lock's packages that must stay as they are, whatever the distribution has today.
+func (b *builder) keptPackages() ([]distro.Package, error) {
+	if b.old == nil {
+		return nil, nil
 	}
-	return nil
+	for _, name := range b.opt.Update {
+		if name != All && !b.opt.Update.isPayload(name) && !slices.ContainsFunc(b.old.Packages, func(p distro.Package) bool { return p.Name == name }) {
+			return nil, inputError{fmt.Errorf("updating %q: %s has no package and no payload of this name", name, LockName)}
+		}
+	}
+	if slices.Contains(b.opt.Update, All) {
+		return nil, nil
+	}
+	return distro.Keep(b.old.Asked, b.plan.Request, b.old.Packages, b.opt.Update), nil
+}
+
+// resolve asks the distribution. Only one process at a time may use apt's folder.
+func (b *builder) resolve(ctx context.Context, keep []distro.Package) ([]distro.Package, error) {
+	dir := filepath.Join(b.opt.Cache, "apt")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the cache: %w", err)
+	}
+	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(dir, "slipway.lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return debian.Resolve(ctx, b.plan.Request, debian.Input{
+		Mirrors: b.plan.Mirrors, Keep: keep, Fetcher: b.fetcher, Dir: dir, Environ: b.opt.Payload.Environ,
+	})
+}
+
+// newVersions says what became of locked packages, a line each for a person.
+func newVersions(was, now []distro.Package) []string {
+	versions := map[string]string{}
+	for _, p := range was {
+		versions[p.Name] = p.Version
+	}
+	var out []string
+	for _, p := range now {
+		if v, ok := versions[p.Name]; ok && v != p.Version {
+			out = append(out, fmt.Sprintf("package %s: locked %s, now %s", p.Name, v, p.Version))
+		}
+	}
+	return out
+}
+
+// packageDrift is what the spec asks for and the lock does not answer.
+func packageDrift(old *Lock, now distro.Request) []string {
+	if old == nil {
+		return []string{"there is no " + LockName + " beside the spec"}
+	}
+	return distro.Changes(old.Asked, now)
 }
 
 // fetchPackages fills the pool.

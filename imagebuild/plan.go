@@ -12,6 +12,7 @@ import (
 
 	"slipway/cluster"
 	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/repart"
 	"slipway/kernel"
@@ -24,7 +25,8 @@ const RootFS = "squashfs"
 type Plan struct {
 	Name     string // of the image: the cluster's name
 	Debug    bool
-	Request  debian.Request
+	Request  distro.Request
+	Mirrors  distro.Mirrors
 	Extra    []string // the spec's own packages
 	Profile  kernel.Profile
 	Cmdline  []string // the spec's extra arguments
@@ -56,8 +58,9 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
 		Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
-		Request: debian.Request{
-			Mirror: spec.Image.Mirror, Security: spec.Image.Security, Release: spec.Image.Release,
+		Mirrors: debian.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
+		Request: distro.Request{
+			Name: spec.Image.Distro, Release: spec.Image.Release, Architecture: debian.Architecture,
 			Kernel: kernelPackage(stream), Packages: debian.Wanted(spec.Image.Packages...),
 		},
 	}, nil
@@ -82,7 +85,7 @@ func (inputError) ExitCode() int { return 2 }
 // Print writes the plan for a person.
 func (p *Plan) Print(w io.Writer) {
 	fmt.Fprintf(w, "image %s\n", p.Name)
-	fmt.Fprintf(w, "  packages   %s from %s, kernel %s\n", p.Request.Release, p.Request.Mirror, p.Request.Kernel)
+	fmt.Fprintf(w, "  packages   %s from %s, kernel %s\n", p.Request.Release, p.Mirrors[p.Request.Release], p.Request.Kernel)
 	fmt.Fprintf(w, "             %d named, %d of them only to build", len(p.Request.Packages), len(debian.BuildOnly()))
 	if len(p.Extra) > 0 {
 		fmt.Fprintf(w, "; from the spec: %s", strings.Join(p.Extra, " "))

@@ -34,7 +34,7 @@ func TestPlans(t *testing.T) {
 		var b strings.Builder
 		p := plan(t, more)
 		p.Print(&b)
-		fmt.Fprintf(&b, "\nrequest\n  security %s\n  %s\n", p.Request.Security, strings.Join(p.Request.Packages, "\n  "))
+		fmt.Fprintf(&b, "\nrequest\n  security %s\n  %s\n", p.Mirrors["trixie-security"], strings.Join(p.Request.Packages, "\n  "))
 		golden.Check(t, "testdata/"+name, b.String())
 	}
 }

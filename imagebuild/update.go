@@ -17,6 +17,7 @@ func (u Update) payload(name string) bool { return slices.Contains(u, All) || sl
 
 // packages says whether packages are to be resolved anew: some name is no payload's.
 func (u Update) packages() bool {
-	known := cluster.PayloadNames()
-	return slices.ContainsFunc(u, func(name string) bool { return !slices.Contains(known, name) })
+	return slices.ContainsFunc(u, func(name string) bool { return !u.isPayload(name) })
 }
+
+func (Update) isPayload(name string) bool { return slices.Contains(cluster.PayloadNames(), name) }

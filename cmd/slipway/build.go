@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ type buildOptions struct {
 func newBuildCmd(s streams) *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
-		Use:   "build",
+		Use:   "build [--update [NAME ...]]",
 		Short: "Build the node image of a cluster.yaml",
 		Long: `Build makes the one disk image that all nodes of the cluster boot from: a verified, read-only root with the
 distribution's packages, a new kernel and the Kubernetes programs, and an initrd that forms the disk on first boot.
@@ -46,24 +47,40 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 --update names it.
 
 ` + exitCodeHelp,
-		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json\n  slipway build -f cluster.yaml --update=etcd,helm",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBuild(cmd.Context(), s, o) },
+		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json\n  slipway build -f cluster.yaml --update haproxy etcd",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(o.update) > 0 {
+				return nil
+			}
+			return noArgs(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.update = updateNames(o.update, args)
+			return runBuild(cmd.Context(), s, o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
 	f.StringVar(&o.cache, "cache", "", "folder for stage results, each removed when unused for two weeks (default: slipway in the user's cache folder)")
-	f.StringVar(&o.vendor, "vendor", "", "folder of .deb files to look into before the network")
+	f.StringVar(&o.vendor, "vendor", "", "folder to look for .deb files in and below it before the network")
 	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: slipwayd beside this program)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
-	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: of the payloads named, or of all, packages resolved anew")
+	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: new bytes of the payloads and today's versions of the packages named, or of all")
 	f.Lookup("update").NoOptDefVal = imagebuild.All
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	f.BoolVar(&o.json, "json", false, "print one JSON line at the end")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "what the tools of each step print")
 	return cmd
+}
+
+// updateNames takes the names from both ways of writing them: --update=haproxy,etcd and --update haproxy etcd.
+func updateNames(flag, args []string) []string {
+	if len(args) > 0 && slices.Equal(flag, []string{imagebuild.All}) {
+		return args
+	}
+	return append(flag, args...)
 }
 
 func runBuild(ctx context.Context, s streams, o buildOptions) error {

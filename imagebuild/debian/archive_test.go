@@ -11,21 +11,31 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/imagebuild/distro"
 )
 
 // testArchive is a small Debian archive in a folder that apt can read: unsigned, so its sources must be trusted.
 type testArchive struct {
-	t   *testing.T
-	dir string
-	URL string // of the folder, over HTTP
+	t          *testing.T
+	dir        string
+	URL        string // of the folder, over HTTP
+	client     *http.Client
+	prefix     string // that the URLs of its files may have besides
+	validUntil string // of its indexes; empty: no limit
 }
 
 func newTestArchive(t *testing.T) *testArchive {
 	t.Helper()
-	dir := t.TempDir()
-	srv := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	a := &testArchive{t: t, dir: t.TempDir()}
+	files := http.FileServer(http.Dir(a.dir))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = "/" + strings.TrimPrefix(r.URL.Path, a.prefix)
+		files.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
-	return &testArchive{t: t, dir: dir, URL: srv.URL}
+	a.URL, a.client = srv.URL, srv.Client()
+	return a
 }
 
 // deb is a package to be: its name, its version, and other control fields.
@@ -43,9 +53,13 @@ func (a *testArchive) suite(name string, debs ...deb) {
 	}
 	packages := "main/binary-amd64/Packages"
 	a.write(filepath.Join("dists", name, packages), []byte(index.String()))
+	valid := ""
+	if a.validUntil != "" {
+		valid = "Valid-Until: " + a.validUntil + "\n"
+	}
 	a.write(filepath.Join("dists", name, "Release"), fmt.Appendf(nil,
-		"Suite: %s\nCodename: %s\nDate: Thu, 28 May 2026 20:26:40 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n %x %d %s\n",
-		name, name, sha256.Sum256([]byte(index.String())), index.Len(), packages))
+		"Suite: %s\nCodename: %s\nDate: Thu, 28 May 2026 20:26:40 UTC\n%sArchitectures: amd64\nComponents: main\nSHA256:\n %x %d %s\n",
+		name, name, valid, sha256.Sum256([]byte(index.String())), index.Len(), packages))
 }
 
 func (d deb) control() string {
@@ -91,7 +105,7 @@ func (a *testArchive) fill(debs map[string][]deb) {
 }
 
 // versions are the packages as name=version.
-func versions(pkgs []Package) []string {
+func versions(pkgs []distro.Package) []string {
 	var out []string
 	for _, p := range pkgs {
 		out = append(out, p.Name+"="+p.Version)
@@ -102,14 +116,21 @@ func versions(pkgs []Package) []string {
 const essential = "Essential: yes\n"
 
 // resolve asks our archive, as Resolve would ask Debian's.
-func (a *testArchive) resolve(kernel string, packages ...string) []string {
+func (a *testArchive) resolve(req distro.Request, in Input) ([]distro.Package, error) {
 	a.t.Helper()
-	req := Request{Mirror: a.URL, Security: a.URL, Release: "trixie", Kernel: kernel, Packages: packages}
-	pkgs, err := apt{dir: a.t.TempDir(), trust: "trusted=yes"}.resolve(a.t.Context(), req)
+	if in.Mirrors == nil {
+		in.Mirrors = at(a.URL)
+	}
+	return apt{dir: a.t.TempDir(), trust: "trusted=yes"}.resolve(a.t.Context(), req, in)
+}
+
+func (a *testArchive) mustResolve(req distro.Request, in Input) []distro.Package {
+	a.t.Helper()
+	pkgs, err := a.resolve(req, in)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return versions(pkgs)
+	return pkgs
 }
 
 // The newest of release, updates and security wins; backports give only what is asked from there.
@@ -135,7 +156,7 @@ func TestSuites(t *testing.T) {
 		"linux-image-amd64":                  {"linux-6.12=6.12.9", "linux-base=4", "linux-image-amd64=6.12.9", "tzdata=2026b"},
 		"linux-image-amd64/trixie-backports": {"linux-7.0=7.0.1", "linux-base=5~bpo13+1", "linux-image-amd64=7.0.1", "tzdata=2026b"},
 	} {
-		if got := a.resolve(kernel, "haproxy", "jq", "tzdata"); !slices.Equal(got, slices.Concat(user, want)) {
+		if got := versions(a.mustResolve(request(kernel, "haproxy", "jq", "tzdata"), Input{})); !slices.Equal(got, slices.Concat(user, want)) {
 			t.Errorf("%s: got %q", kernel, got)
 		}
 	}

@@ -1,28 +1,58 @@
 package debian
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"slipway/imagebuild/distro"
 )
 
 // MirrorError: the package indexes could not be fetched or did not verify.
 type MirrorError struct {
-	Mirror string
-	Err    error
-	Output string
+	Mirrors distro.Mirrors
+	Err     error
+	Output  string
 }
 
 func (e *MirrorError) Error() string {
-	return fmt.Sprintf("reading the package indexes of %s: %v\n%s\nhint: check the network, or set image.mirror to a mirror that you reach", e.Mirror, e.Err, aptErrors(e.Output))
+	return fmt.Sprintf("reading the package indexes of %s: %v\n%s\nhint: %s", mirrorList(e.Mirrors), e.Err, aptErrors(e.Output), e.hint())
+}
+
+func (e *MirrorError) hint() string {
+	if strings.Contains(e.Output, " is expired ") {
+		return "the mirror is old. What slipway.lock has is built from it all the same; for something new take a mirror of today, or one\n" +
+			"      whose URL says that it is old, like https://snapshot.debian.org/archive/debian/20261001T000000Z"
+	}
+	return "check the network, or set image.mirror and image.securityMirror to mirrors that you reach"
 }
 
 func (e *MirrorError) Unwrap() error { return e.Err }
 
+// mirrorList names every mirror once.
+func mirrorList(mirrors distro.Mirrors) string {
+	return strings.Join(slices.Compact(slices.Sorted(maps.Values(mirrors))), ", ")
+}
+
+// StaleError: a snapshot holds indexes that had expired at the snapshot's own time.
+type StaleError struct {
+	Mirror, Suite string
+	Until         time.Time
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("reading the package indexes of %s: those of %s were valid until %s, which is before the time in the URL\n"+
+		"hint: this snapshot is not what its name says; take another mirror", e.Mirror, e.Suite, e.Until.UTC().Format(time.RFC3339))
+}
+
 // UnresolvedError: the packages do not exist or do not fit together.
 type UnresolvedError struct {
 	Missing []string
+	Kept    []string // locked packages of which others want another version
 	Output  string
 }
 
@@ -30,23 +60,32 @@ func (e *UnresolvedError) Error() string {
 	if len(e.Missing) > 0 {
 		return fmt.Sprintf("resolving packages: not in the distribution: %s\nhint: check image.packages for a typo", strings.Join(e.Missing, ", "))
 	}
-	return "resolving packages: they do not fit together\n" + aptErrors(e.Output)
+	text := "resolving packages: they do not fit together\n" + aptErrors(e.Output)
+	if len(e.Kept) > 0 {
+		text += "\nhint: slipway.lock keeps the versions that it has: build with --update=" + strings.Join(e.Kept, ",") + ", or with --update for all of today's"
+	}
+	return text
 }
 
 // ExitCode makes it wrong input.
 func (*UnresolvedError) ExitCode() int { return 2 }
 
-// GoneError: a locked package is no longer at its URL.
+// GoneError: a locked package cannot be had any more.
 type GoneError struct {
-	Package Package
-	Status  string
+	Package distro.Package
+	URLs    []string // that were asked for it
+	Now     string   // the version that the mirrors have instead, when that is known
 }
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("fetching %s %s: %s answers %s: the mirror no longer has this version\n"+
-		"hint: build again with --update to lock today's versions, set image.mirror to a snapshot mirror\n"+
-		"      (https://snapshot.debian.org/archive/debian/<date>), or put the archive into the folder of --vendor",
-		e.Package.Name, e.Package.Version, e.Package.URL, e.Status)
+	what := "is no longer at " + strings.Join(e.URLs, " or ")
+	if e.Now != "" {
+		what = "the mirrors have only " + e.Now
+	}
+	return fmt.Sprintf("fetching %s %s: %s\n"+
+		"hint: set image.mirror and image.securityMirror to mirrors that still have it, like https://snapshot.debian.org/archive/debian/<time>,\n"+
+		"      put the archive (sha256 %s) into the folder of --vendor, or take today's version with --update=%s",
+		e.Package.Name, e.Package.Version, what, e.Package.SHA256, e.Package.Name)
 }
 
 var missing = regexp.MustCompile(`(?m)^E: (?:Unable to locate package|Couldn't find any package by \w+|Version '\S+' for|Package) '?([a-z0-9][a-z0-9.+-]*)'?`)
@@ -60,11 +99,36 @@ func missingPackages(out string) []string {
 	return slices.Compact(names)
 }
 
+var otherVersion = regexp.MustCompile(`(?m)^.* : (?:Pre)?(?:Depends|Breaks|Conflicts): ([a-z0-9][a-z0-9.+-]*).* but `)
+
+// unresolved says why apt found no answer: a locked package that is gone, or one of which others want another version.
+func unresolved(out string, keep []distro.Package, gone []*GoneError) error {
+	var errs []error
+	var kept []string
+	for _, m := range otherVersion.FindAllStringSubmatch(out, -1) {
+		for _, g := range gone {
+			if g.Package.Name == m[1] {
+				errs = append(errs, g)
+			}
+		}
+		if _, ok := find(keep, m[1]); ok {
+			kept = append(kept, m[1])
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	slices.Sort(kept)
+	return &UnresolvedError{Missing: missingPackages(out), Kept: slices.Compact(kept), Output: out}
+}
+
+var unmet = regexp.MustCompile(`^ [a-z0-9][a-z0-9.+:-]* : `)
+
 // aptErrors keeps the lines in which apt complains.
 func aptErrors(out string) string {
 	var keep []string
 	for line := range strings.SplitSeq(out, "\n") {
-		if strings.HasPrefix(line, "E:") || strings.HasPrefix(line, "Err:") || strings.HasPrefix(line, "  ") {
+		if strings.HasPrefix(line, "E:") || strings.HasPrefix(line, "Err:") || strings.HasPrefix(line, "  ") || unmet.MatchString(line) {
 			keep = append(keep, "  | "+line)
 		}
 	}

@@ -7,22 +7,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"slipway/imagebuild/distro"
 	"slipway/internal/durable"
 )
 
 // Fetcher brings archives into a pool: one file per digest, so the pool never goes stale.
 type Fetcher struct {
-	Pool   string // directory, files named <sha256>.deb
-	Vendor string // optional directory of .deb files to look into before the network
-	Client *http.Client
-	Done   func(bytes, total int64) // progress; may be nil
+	Pool    string // directory, files named <sha256>.deb
+	Vendor  string // optional directory, to look for .deb files in it and below before the network
+	Mirrors distro.Mirrors
+	Client  *http.Client
+	Done    func(bytes, total int64) // progress; may be nil
 }
 
 const (
@@ -33,12 +40,12 @@ const (
 )
 
 // Fetch makes sure that every package is in the pool with the right digest.
-func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
+func (f Fetcher) Fetch(ctx context.Context, pkgs []distro.Package) error {
 	if err := os.MkdirAll(f.Pool, 0o755); err != nil {
 		return fmt.Errorf("making the package pool: %w", err)
 	}
 	f.sweep()
-	vendored, err := f.vendored()
+	vendored, err := f.vendored(pkgs)
 	if err != nil {
 		return err
 	}
@@ -79,10 +86,10 @@ func (f Fetcher) sweep() {
 }
 
 // PoolFile is where the pool keeps p.
-func (f Fetcher) PoolFile(p Package) string { return filepath.Join(f.Pool, p.SHA256+".deb") }
+func (f Fetcher) PoolFile(p distro.Package) string { return filepath.Join(f.Pool, p.SHA256+".deb") }
 
 // one tries three times, unless trying again is of no use.
-func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
+func (f Fetcher) one(ctx context.Context, p distro.Package, vendored string) error {
 	if st, err := os.Stat(f.PoolFile(p)); err == nil && st.Size() == p.Size {
 		return nil
 	}
@@ -101,7 +108,7 @@ func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
 	}
 }
 
-func (f Fetcher) try(ctx context.Context, p Package, vendored string) error {
+func (f Fetcher) try(ctx context.Context, p distro.Package, vendored string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	src, err := f.open(ctx, p, vendored)
@@ -112,13 +119,29 @@ func (f Fetcher) try(ctx context.Context, p Package, vendored string) error {
 	return f.store(p, &patientReader{src, time.AfterFunc(patience, cancel)})
 }
 
-func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadCloser, error) {
+// open takes the first place that has p. A digest says what p is, so any place will do.
+func (f Fetcher) open(ctx context.Context, p distro.Package, vendored string) (io.ReadCloser, error) {
 	if vendored != "" {
 		return os.Open(vendored)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+	places := f.places(p)
+	for _, place := range places {
+		src, err := f.get(ctx, p, place)
+		if src != nil || err != nil {
+			return src, err
+		}
+	}
+	return nil, &GoneError{Package: p, URLs: places}
+}
+
+// get returns neither a file nor an error when the place does not have it.
+func (f Fetcher) get(ctx context.Context, p distro.Package, place string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("fetching %s: %w", p.Name, err)
+	}
+	if req.URL.Scheme == "file" {
+		return openLocal(req.URL.Path)
 	}
 	resp, err := f.Client.Do(req)
 	if err != nil {
@@ -129,10 +152,45 @@ func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadC
 	}
 	resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
-		return nil, &GoneError{Package: p, Status: resp.Status}
+		return nil, nil
 	}
-	err = &networkError{fmt.Errorf("%s answers %s", p.URL, resp.Status)}
+	err = &networkError{fmt.Errorf("%s answers %s", place, resp.Status)}
 	return nil, fmt.Errorf("fetching %s: %w\nhint: try again later, or set image.mirror to another mirror", p.Name, err)
+}
+
+func openLocal(path string) (io.ReadCloser, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err // and not a nil *os.File in an interface
+	}
+	return file, nil
+}
+
+// places are the URLs where mirrors may have p: where it was, and then in the other suites, because a point release moves
+// security updates into the release and to the release's folders.
+func (f Fetcher) places(p distro.Package) []string {
+	bases := []string{f.Mirrors[p.Archive]}
+	for _, archive := range slices.Sorted(maps.Keys(f.Mirrors)) {
+		bases = append(bases, f.Mirrors[archive])
+	}
+	var out []string
+	for i, base := range bases {
+		for _, path := range []string{p.Path, strings.Replace(p.Path, "pool/updates/", "pool/", 1)} {
+			place := strings.TrimRight(base, "/") + "/" + escape(path)
+			if base != "" && !slices.Contains(bases[:i], base) && !slices.Contains(out, place) {
+				out = append(out, place)
+			}
+		}
+	}
+	return out
+}
+
+// escape writes a path as a part of a URL. A plus is escaped too: some mirrors take it for a blank.
+func escape(path string) string {
+	return strings.ReplaceAll((&url.URL{Path: path}).EscapedPath(), "+", "%2B")
 }
 
 // networkError is what may be better at the next try.
@@ -161,7 +219,7 @@ func (r *patientReader) Read(p []byte) (int, error) {
 }
 
 // store writes src under a temporary name, checks it and only then gives it its place.
-func (f Fetcher) store(p Package, src io.Reader) error {
+func (f Fetcher) store(p distro.Package, src io.Reader) error {
 	tmp, err := os.CreateTemp(f.Pool, partial)
 	if err != nil {
 		return fmt.Errorf("storing %s: %w", p.Name, err)
@@ -181,22 +239,30 @@ func (f Fetcher) store(p Package, src io.Reader) error {
 	return os.Rename(tmp.Name(), f.PoolFile(p))
 }
 
-// vendored maps digests to files of the vendor folder.
-func (f Fetcher) vendored() (map[string]string, error) {
+// vendored maps digests to files of the vendor folder. Only files of a wanted size are read: the folder may be a mirror.
+func (f Fetcher) vendored(pkgs []distro.Package) (map[string]string, error) {
 	if f.Vendor == "" {
 		return nil, nil
 	}
-	files, err := filepath.Glob(filepath.Join(f.Vendor, "*.deb"))
-	if err != nil {
-		return nil, err
+	sizes := map[int64]bool{}
+	for _, p := range pkgs {
+		sizes[p.Size] = true
 	}
 	out := map[string]string{}
-	for _, path := range files {
-		sum, err := durable.Digest(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading the vendor folder: %w", err)
+	err := filepath.WalkDir(f.Vendor, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".deb" {
+			return err
 		}
+		st, err := os.Stat(path) // a link to an archive is one too
+		if err != nil || !sizes[st.Size()] {
+			return err
+		}
+		sum, err := durable.Digest(path)
 		out[sum] = path
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the vendor folder: %w", err)
 	}
 	return out, nil
 }

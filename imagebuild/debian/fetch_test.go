@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slipway/imagebuild/distro"
 	"slipway/internal/durable"
 )
 
@@ -34,8 +35,8 @@ func mirror(t *testing.T) (*httptest.Server, *atomic.Int64) {
 func TestFetchFillsThePoolOnce(t *testing.T) {
 	srv, hits := mirror(t)
 	var last, total atomic.Int64
-	f := Fetcher{Pool: filepath.Join(t.TempDir(), "pool"), Client: srv.Client(), Done: func(n, of int64) { last.Store(max(n, last.Load())); total.Store(of) }}
-	pkgs := []Package{archive("a", "a.deb", srv.URL+"/a.deb"), archive("bb", "bb.deb", srv.URL+"/bb.deb")}
+	f := Fetcher{Pool: filepath.Join(t.TempDir(), "pool"), Mirrors: at(srv.URL), Client: srv.Client(), Done: func(n, of int64) { last.Store(max(n, last.Load())); total.Store(of) }}
+	pkgs := []distro.Package{archive("a", "a.deb", "a.deb"), archive("bb", "bb.deb", "bb.deb")}
 	for range 2 {
 		if err := f.Fetch(t.Context(), pkgs); err != nil {
 			t.Fatal(err)
@@ -62,9 +63,9 @@ func TestFetchFillsThePoolOnce(t *testing.T) {
 
 func TestFetchRefusesAnotherDigest(t *testing.T) {
 	srv, _ := mirror(t)
-	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
-	want, got := archive("jq", "jq.deb", srv.URL+"/other.deb"), archive("jq", "other.deb", "")
-	err := f.Fetch(t.Context(), []Package{want})
+	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	want, got := archive("jq", "jq.deb", "other.deb"), archive("jq", "other.deb", "")
+	err := f.Fetch(t.Context(), []distro.Package{want})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -83,13 +84,13 @@ func TestFetchGone(t *testing.T) {
 		hits := 0
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits++; w.WriteHeader(status) }))
 		defer srv.Close()
-		p := archive("containerd", "x", srv.URL+"/pool/containerd.deb")
-		err := Fetcher{Pool: t.TempDir(), Client: srv.Client()}.Fetch(t.Context(), []Package{p})
+		p := archive("containerd", "x", "pool/containerd.deb")
+		err := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}.Fetch(t.Context(), []distro.Package{p})
 		gone, ok := errors.AsType[*GoneError](err)
-		if !ok || gone.Package != p || hits != 1 {
+		if want := srv.URL + "/" + p.Path; !ok || gone.Package != p || hits != 1 || !slices.Equal(gone.URLs, []string{want}) {
 			t.Fatalf("%d requests, %v", hits, err)
 		}
-		for _, part := range []string{"containerd 1.0-1", p.URL, http.StatusText(status), "--update", "https://snapshot.debian.org/archive/debian/", "--vendor"} {
+		for _, part := range []string{"containerd 1.0-1", srv.URL + "/pool/containerd.deb", "--update=containerd", "https://snapshot.debian.org/archive/debian/", "--vendor", p.SHA256} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q is not in: %v", part, err)
 			}
@@ -147,8 +148,8 @@ func TestFetchTriesThreeTimes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, n := c.reply.client()
-				f := Fetcher{Pool: t.TempDir(), Client: client}
-				err := f.Fetch(t.Context(), []Package{archive("jq", "jq", "http://mirror.example/jq.deb")})
+				f := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}
+				err := f.Fetch(t.Context(), []distro.Package{archive("jq", "jq", "jq.deb")})
 				if n.Load() != c.tries || (err == nil) != (c.want == nil) {
 					t.Fatalf("%d tries, %v", n.Load(), err)
 				}
@@ -165,17 +166,15 @@ func TestFetchTriesThreeTimes(t *testing.T) {
 func TestVendorFolderComesFirst(t *testing.T) {
 	srv, hits := mirror(t)
 	vendor := t.TempDir()
-	for name, content := range map[string]string{"any-name.deb": "a.deb", "wrong.deb": "not what the lock says", "b.txt": "b.deb"} {
-		if err := os.WriteFile(filepath.Join(vendor, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	for name, content := range map[string]string{"pool/a/any-name.deb": "a.deb", "wrong.deb": "not what the lock says", "b.txt": "b.deb"} {
+		writeFile(t, filepath.Join(vendor, name), []byte(content))
 	}
-	f := Fetcher{Pool: t.TempDir(), Vendor: vendor, Client: srv.Client()}
-	a, b := archive("a", "a.deb", "http://127.0.0.1:1/gone/a.deb"), archive("b", "b.deb", srv.URL+"/b.deb")
-	if err := f.Fetch(t.Context(), []Package{a}); err != nil || hits.Load() != 0 {
+	f := Fetcher{Pool: t.TempDir(), Vendor: vendor, Mirrors: at(srv.URL), Client: srv.Client()}
+	a, b := archive("a", "a.deb", "gone/a.deb"), archive("b", "b.deb", "b.deb")
+	if err := f.Fetch(t.Context(), []distro.Package{a}); err != nil || hits.Load() != 0 {
 		t.Fatalf("%d requests, %v", hits.Load(), err)
 	}
-	if err := f.Fetch(t.Context(), []Package{a, b}); err != nil || hits.Load() != 1 {
+	if err := f.Fetch(t.Context(), []distro.Package{a, b}); err != nil || hits.Load() != 1 {
 		t.Fatalf("what the folder lacks comes from the mirror: %d requests, %v", hits.Load(), err)
 	}
 }
@@ -198,8 +197,8 @@ func TestCancelledFetchLeavesNothing(t *testing.T) {
 	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-half; cancel() }()
-	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
-	pkgs := []Package{archive("a", content, srv.URL+"/a.deb")}
+	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	pkgs := []distro.Package{archive("a", content, "a.deb")}
 	if err := f.Fetch(ctx, pkgs); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
@@ -217,7 +216,7 @@ func TestCancelledFetchLeavesNothing(t *testing.T) {
 
 func TestFetchSweepsThePool(t *testing.T) {
 	srv, _ := mirror(t)
-	f := Fetcher{Pool: t.TempDir(), Client: srv.Client()}
+	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
 	for name, age := range map[string]time.Duration{"part-old": 25 * time.Hour, "part-new": time.Hour, "other": 25 * time.Hour} {
 		path := filepath.Join(f.Pool, name)
 		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, time.Time{}, time.Now().Add(-age))); err != nil {
@@ -246,7 +245,7 @@ func TestFetchGivesUpOnSilence(t *testing.T) {
 			resp.Body = io.NopCloser(stalled{r.Context()})
 			return resp, nil
 		})}
-		err := Fetcher{Pool: t.TempDir(), Client: client}.Fetch(t.Context(), []Package{archive("jq", "jq", "http://mirror.example/jq.deb")})
+		err := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}.Fetch(t.Context(), []distro.Package{archive("jq", "jq", "jq.deb")})
 		if n != tries || err == nil || !strings.Contains(err.Error(), "fetching jq: nothing came for 1m0s") {
 			t.Fatalf("%d tries, %v", n, err)
 		}

@@ -5,11 +5,24 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"slipway/imagebuild/distro"
 )
 
-// archive is a package with the given content at url.
-func archive(name, content, url string) Package {
-	return Package{Name: name, Version: "1.0-1", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(content))), Size: int64(len(content)), URL: url}
+// archive is a package with the given content at path below the release's mirror.
+func archive(name, content, path string) distro.Package {
+	return distro.Package{
+		Name: name, Version: "1.0-1", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(content))), Size: int64(len(content)),
+		Archive: "trixie", Path: path,
+	}
+}
+
+// at are the mirrors of an archive that is all at one URL.
+func at(url string) distro.Mirrors { return Mirrors("trixie", url, url) }
+
+// request asks for packages of trixie.
+func request(kernel string, packages ...string) distro.Request {
+	return distro.Request{Name: "debian", Release: "trixie", Architecture: "amd64", Kernel: kernel, Packages: packages}
 }
 
 // files are the names in a directory.

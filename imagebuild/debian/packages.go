@@ -3,9 +3,17 @@
 // from the pool alone, without a network). Debian and its derivatives only.
 package debian
 
-import "slices"
+import (
+	"slices"
 
-// Suites of a release: name of the index, and whether it lives on the security mirror.
+	"slipway/imagebuild/distro"
+)
+
+// Architecture is the one that images are built for.
+const Architecture = "amd64"
+
+// Suites of a release: name of the index, and whether it lives on the security mirror. What two of them have is taken
+// from the first.
 func suites(release string) []suite {
 	return []suite{
 		{name: release},
@@ -18,6 +26,18 @@ func suites(release string) []suite {
 type suite struct {
 	name     string
 	security bool
+}
+
+// Mirrors gives every suite of a release its mirror.
+func Mirrors(release, main, security string) distro.Mirrors {
+	out := distro.Mirrors{}
+	for _, s := range suites(release) {
+		out[s.name] = main
+		if s.security {
+			out[s.name] = security
+		}
+	}
+	return out
 }
 
 // base is what every node image holds, with the reason. The kernel comes in by its stream.

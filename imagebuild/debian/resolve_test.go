@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"slipway/imagebuild/distro"
 	"slipway/internal/golden"
 )
 
@@ -38,7 +39,7 @@ func TestDescribe(t *testing.T) {
 			}
 		}
 	}
-	pkgs, err := a.describe(parseURIs(uris))
+	pkgs, err := a.describe("trixie", parseURIs(uris), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +49,15 @@ func TestDescribe(t *testing.T) {
 	}
 	golden.Check(t, "testdata/described.json", string(got)+"\n")
 
-	_, err = a.describe(parseURIs("'http://m/debian/pool/main/x/x_1_amd64.deb' x_1_amd64.deb 1 SHA256:00\n"))
-	if err == nil || !strings.Contains(err.Error(), `no index describes "http://m/debian/pool/main/x/x_1_amd64.deb"`) {
+	const unknown = "'http://m/debian/pool/main/x/x_1_amd64.deb' x_1_amd64.deb 1 SHA256:00ff\n"
+	_, err = a.describe("trixie", parseURIs(unknown), nil)
+	if err == nil || !strings.Contains(err.Error(), "no index describes the archive with the digest \"00ff\"") {
 		t.Errorf("a package without a digest: %v", err)
+	}
+	kept := archive("x", "", "")
+	kept.SHA256 = "00ff"
+	if got, err := a.describe("trixie", parseURIs(unknown), []distro.Package{kept}); err != nil || !slices.Equal(got, []distro.Package{kept}) {
+		t.Errorf("a kept package without an index: %v %v", got, err)
 	}
 }
 
@@ -81,7 +88,7 @@ func TestErrorTexts(t *testing.T) {
 		"resolving packages: not in the distribution: a, b\nhint: check image.packages for a typo": &UnresolvedError{Missing: []string{"a", "b"}, Output: "E: x"},
 		"resolving packages: they do not fit together\n  | E: held broken packages":                &UnresolvedError{Output: "Reading\nE: held broken packages\n"},
 		"reading the package indexes of http://m: exit status 100\n  | Err:1 http://m\n  |   refused\n" +
-			"hint: check the network, or set image.mirror to a mirror that you reach": &MirrorError{Mirror: "http://m", Err: errors.New("exit status 100"), Output: "Ign\nErr:1 http://m\n  refused\n"},
+			"hint: check the network, or set image.mirror and image.securityMirror to mirrors that you reach": &MirrorError{Mirrors: at("http://m"), Err: errors.New("exit status 100"), Output: "Ign\nErr:1 http://m\n  refused\n"},
 	} {
 		if err.Error() != want {
 			t.Errorf("got %s", err)
@@ -97,9 +104,10 @@ func TestResolveFromAnEmptyMirror(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	dir := t.TempDir()
-	_, err := Resolve(t.Context(), Request{Mirror: srv.URL + "/debian", Security: srv.URL + "/security", Release: "trixie", Kernel: "k", Packages: []string{"jq"}}, dir, nil)
-	mirror, ok := errors.AsType[*MirrorError](err)
-	if !ok || mirror.Mirror != srv.URL+"/debian" || !strings.Contains(err.Error(), "404") {
+	in := Input{Mirrors: Mirrors("trixie", srv.URL+"/debian", srv.URL+"/security"), Dir: dir}
+	_, err := Resolve(t.Context(), request("k", "jq"), in)
+	_, ok := errors.AsType[*MirrorError](err)
+	if !ok || !strings.Contains(err.Error(), "404") || !strings.Contains(err.Error(), "reading the package indexes of "+srv.URL+"/debian, "+srv.URL+"/security: ") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -111,8 +119,8 @@ func TestResolveThroughAProxy(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	defer srv.Close()
-	req := Request{Mirror: "http://mirror.invalid/debian", Security: "http://mirror.invalid/security", Release: "trixie", Kernel: "k"}
-	if _, err := Resolve(t.Context(), req, t.TempDir(), []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}); err == nil {
+	in := Input{Mirrors: at("http://mirror.invalid/debian"), Dir: t.TempDir(), Environ: []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}}
+	if _, err := Resolve(t.Context(), request("k"), in); err == nil {
 		t.Error("no error")
 	}
 	if url, _ := asked.Load().(string); !strings.HasPrefix(url, "http://mirror.invalid/") {
@@ -123,12 +131,12 @@ func TestResolveThroughAProxy(t *testing.T) {
 // apt hears nothing of the host's own configuration.
 func TestAptConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	err := newApt(dir, nil).prepare(Request{Mirror: "http://mirror/debian", Security: "http://mirror/security", Release: "trixie"})
+	err := newApt(dir, nil).prepare(request("k"), Mirrors("trixie", "http://mirror/debian", "http://mirror/security"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	for _, name := range []string{"sources.list", "etc/preferences", "apt.conf"} {
+	for _, name := range []string{"etc/sources.list", "etc/preferences", "apt.conf"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -142,19 +150,19 @@ func TestAptConfiguration(t *testing.T) {
 func FuzzScanIndex(f *testing.F) {
 	f.Add("Package: a\nFilename: pool/a.deb\nSHA256: 00\nSize: 1\n\nPackage: b\nFilename: pool/b.deb\n")
 	f.Add("\n\n\n")
-	f.Add("Filename: pool/a.deb")
+	f.Add("SHA256: 00")
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(t.TempDir(), "Packages")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		found := map[string]Package{}
-		if err := scanIndex(path, map[string]string{"pool/a.deb": "u"}, found); err != nil {
+		found := map[string]distro.Package{}
+		if err := scanIndex(path, "trixie", map[string]bool{"00": true}, found); err != nil {
 			return
 		}
-		for name, p := range found {
-			if name != "pool/a.deb" || !strings.Contains(text, p.SHA256) || !strings.Contains(text, p.Name) {
-				t.Errorf("%q gave %s %+v", text, name, p)
+		for digest, p := range found {
+			if digest != "00" || p.Archive != "trixie" || !strings.Contains(text, p.SHA256) || !strings.Contains(text, p.Name) {
+				t.Errorf("%q gave %s %+v", text, digest, p)
 			}
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/sandbox"
 )
 
@@ -23,7 +24,7 @@ import (
 var unpackScript string
 
 // TreeKey is the content key of a tree: everything that shapes it.
-func TreeKey(req Request, pkgs []Package, epoch int64) string {
+func TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
 	for _, v := range []any{unpackScript, req.Release, req.Kernel, req.Packages, excluded, included, epoch} {
@@ -36,9 +37,9 @@ func TreeKey(req Request, pkgs []Package, epoch int64) string {
 }
 
 // Unpack makes the tree in dest (which must not exist) from pool archives alone. work is scratch space.
-func Unpack(ctx context.Context, sb *sandbox.Sandbox, req Request, pkgs []Package, f Fetcher, work, dest string, epoch int64, log io.Writer) error {
+func Unpack(ctx context.Context, sb *sandbox.Sandbox, req distro.Request, pkgs []distro.Package, f Fetcher, work, dest string, epoch int64, log io.Writer) error {
 	repo := filepath.Join(work, "repo")
-	if err := writeRepo(ctx, repo, req.Release, pkgs, f, epoch); err != nil {
+	if err := writeRepo(ctx, repo, req, pkgs, f, epoch); err != nil {
 		return fmt.Errorf("writing the package repository: %w", err)
 	}
 	kernel, _, _ := strings.Cut(req.Kernel, "/")
@@ -54,7 +55,7 @@ func Unpack(ctx context.Context, sb *sandbox.Sandbox, req Request, pkgs []Packag
 }
 
 // writeRepo lays out a flat repository of links into the pool, with the indexes that apt wants.
-func writeRepo(ctx context.Context, dir, release string, pkgs []Package, f Fetcher, epoch int64) error {
+func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distro.Package, f Fetcher, epoch int64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -72,8 +73,8 @@ func writeRepo(ctx context.Context, dir, release string, pkgs []Package, f Fetch
 	}
 	text := index.String()
 	date := time.Unix(epoch, 0).UTC().Format(time.RFC1123)
-	head := fmt.Sprintf("Origin: slipway\nSuite: %s\nCodename: %s\nDate: %s\nArchitectures: amd64 all\nComponents: main\nSHA256:\n %x %d Packages\n",
-		release, release, date, sha256.Sum256([]byte(text)), len(text))
+	head := fmt.Sprintf("Origin: slipway\nSuite: %s\nCodename: %s\nDate: %s\nArchitectures: %s all\nComponents: main\nSHA256:\n %x %d Packages\n",
+		req.Release, req.Release, date, req.Architecture, sha256.Sum256([]byte(text)), len(text))
 	if err := os.WriteFile(filepath.Join(dir, "Packages"), []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func writeRepo(ctx context.Context, dir, release string, pkgs []Package, f Fetch
 }
 
 // controlFields reads the control paragraph of every archive itself: a lock needs no copy of the indexes.
-func controlFields(ctx context.Context, pkgs []Package, f Fetcher) ([]string, error) {
+func controlFields(ctx context.Context, pkgs []distro.Package, f Fetcher) ([]string, error) {
 	out := make([]string, len(pkgs))
 	errs := make([]error, len(pkgs))
 	var wg sync.WaitGroup

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/imagebuild/distro"
 )
 
 // pooled builds a package of nothing in f's pool.
-func pooled(t *testing.T, f Fetcher, name string) Package {
+func pooled(t *testing.T, f Fetcher, name string) distro.Package {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "tree", "DEBIAN"), 0o755); err != nil {
@@ -29,7 +31,7 @@ func pooled(t *testing.T, f Fetcher, name string) Package {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := archive(name, string(data), "http://mirror/"+name)
+	p := archive(name, string(data), name)
 	if err := os.WriteFile(f.PoolFile(p), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +40,11 @@ func pooled(t *testing.T, f Fetcher, name string) Package {
 
 func TestRepositoryIsReproducible(t *testing.T) {
 	f := Fetcher{Pool: t.TempDir()}
-	pkgs := []Package{pooled(t, f, "aaa"), pooled(t, f, "bbb")}
+	pkgs := []distro.Package{pooled(t, f, "aaa"), pooled(t, f, "bbb")}
 	var text [2]string
 	for i := range text {
 		dir := filepath.Join(t.TempDir(), "repo")
-		if err := writeRepo(t.Context(), dir, "trixie", pkgs, f, 1_780_000_000); err != nil {
+		if err := writeRepo(t.Context(), dir, request("k"), pkgs, f, 1_780_000_000); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := files(t, dir), 4; len(got) != want {
@@ -72,25 +74,25 @@ func TestDamagedArchiveIsNamed(t *testing.T) {
 	if err := os.WriteFile(f.PoolFile(p), []byte("no archive"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err := writeRepo(t.Context(), filepath.Join(t.TempDir(), "repo"), "trixie", []Package{p}, f, 0)
+	err := writeRepo(t.Context(), filepath.Join(t.TempDir(), "repo"), request("k"), []distro.Package{p}, f, 0)
 	if err == nil || !strings.Contains(err.Error(), "reading the control fields of jq") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestTreeKeySeesEverything(t *testing.T) {
-	req := Request{Release: "trixie", Kernel: "k", Packages: []string{"jq"}}
-	pkgs := []Package{archive("jq", "1", "")}
+	req := request("k", "jq")
+	pkgs := []distro.Package{archive("jq", "1", "")}
 	base := TreeKey(req, pkgs, 1)
-	moved := req
-	moved.Mirror = "http://elsewhere"
-	if TreeKey(moved, pkgs, 1) != base {
+	moved := archive("jq", "1", "elsewhere")
+	moved.Archive = "trixie-security"
+	if TreeKey(req, []distro.Package{moved}, 1) != base {
 		t.Error("where the same archives come from changes the tree")
 	}
 	other := req
 	other.Packages = []string{"jq", "socat"}
 	for name, key := range map[string]string{
-		"packages": TreeKey(other, pkgs, 1), "digests": TreeKey(req, []Package{archive("jq", "2", "")}, 1), "epoch": TreeKey(req, pkgs, 2),
+		"packages": TreeKey(other, pkgs, 1), "digests": TreeKey(req, []distro.Package{archive("jq", "2", "")}, 1), "epoch": TreeKey(req, pkgs, 2),
 	} {
 		if key == base {
 			t.Errorf("other %s give the same key", name)
