@@ -15,7 +15,8 @@ type Reporter struct {
 	last Document
 }
 
-// NewReporter starts with the document of a node about which nothing is known yet.
+// NewReporter starts with the document of a node about which nothing is known yet. Lines are written while others wait
+// for the document: out must be quick whatever the console does, as Lines is.
 func NewReporter(node string, out io.Writer, now func() time.Time) *Reporter {
 	return &Reporter{out: out, now: now, last: Document{Node: node, State: Pending, Since: now()}}
 }

@@ -1,7 +1,8 @@
 // Package status is the one document in which a node says how far its formation is: on the console, one line a change,
 // and at the peer API.
 //
-// Start with Document and Reporter. The package holds no secrets and does no I/O of its own: lines go to an io.Writer.
+// Start with Document and Reporter; Board collects what is no step's business, Lines keeps a stopped console from stopping
+// the node. The package holds no secrets and does no I/O of its own: lines go to an io.Writer.
 package status
 
 import (
@@ -50,6 +51,7 @@ type Document struct {
 	Formed     bool      `json:"formed"`  // the cluster has formed once, as this node knows
 	Serving    bool      `json:"serving"` // this node does all that it is there for
 	Steps      []Step    `json:"steps,omitempty"`
+	Notices    []Notice  `json:"notices,omitempty"`
 }
 
 // StepDone says whether the node has done a step, as it was when it last looked.
@@ -79,5 +81,5 @@ func ParseLine(line string) (d Document, ok bool) {
 // same compares two documents without the times: a retry that changes nothing is no news.
 func (d Document) same(o Document) bool {
 	return d.Node == o.Node && d.Step == o.Step && d.State == o.State && d.WaitingFor == o.WaitingFor &&
-		d.LastError == o.LastError && d.Formed == o.Formed && d.Serving == o.Serving && slices.Equal(d.Steps, o.Steps)
+		d.LastError == o.LastError && d.Formed == o.Formed && d.Serving == o.Serving && slices.Equal(d.Steps, o.Steps) && slices.Equal(d.Notices, o.Notices)
 }
