@@ -27,6 +27,7 @@ type world struct {
 	HasData bool
 	Journal string // token in the own journal, empty when it has none
 	Formed  bool   // the journal says: the cluster of the token Journal was formed
+	Lost    bool   // a journal of this cluster could not be read: what it said is not known
 	Peers   []view // every other etcd node of the inventory
 }
 
@@ -49,6 +50,7 @@ type verdict struct {
 //   - Data of this cluster: start with it. Data of another id or epoch: refuse.
 //   - Somebody has a higher epoch: this node's config is old, refuse. Lower epochs are other clusters: they count as absent.
 //   - The own journal or any peer says "formed": join; never fall from join to new.
+//   - A journal that was lost may have said so too: never new.
 //   - Otherwise new, once a majority of the members (this one included) says "not formed".
 //
 // A peer with data that has not yet seen the cluster formed counts as one that forms: it has started by these rules
@@ -65,27 +67,38 @@ func decide(w world) verdict {
 	if w.Formed && w.Journal == w.Token {
 		return verdict{startJoin, "this node belonged to the formed cluster, and its etcd data is gone"}
 	}
-	var clean, formed, absent []string
+	clean, formed, silent := w.votes()
+	if len(formed) > 0 {
+		return verdict{startJoin, "formed, says " + list(formed)}
+	}
+	if w.Lost {
+		return verdict{startRefuse, "this node's journal was lost, and there is no etcd data: nobody knows whether it belonged to a formed cluster\nhint: if it never did, or if that cluster may be given up, raise cluster.epoch on every node"}
+	}
+	members, agreed := len(w.Peers)+1, len(clean)+1
+	if majority := members/2 + 1; agreed < majority {
+		return verdict{startWait, fmt.Sprintf("%d of %d etcd nodes: no answer from %s", majority, members, list(silent))}
+	}
+	return verdict{startNew, fmt.Sprintf("%d of %d etcd nodes say that the cluster never formed", agreed, members)}
+}
+
+// votes sorts the peers into those that say "never formed", those that say "formed", and those that have no say, with the
+// reason.
+func (w world) votes() (clean, formed, silent []string) {
 	for _, p := range w.Peers {
-		switch {
-		case p.Attestation == nil:
-			absent = append(absent, p.Name)
-		case p.Attestation.Cluster != w.Cluster || p.Attestation.Epoch != w.Epoch:
-			absent = append(absent, fmt.Sprintf("%s (of %s/%d)", p.Name, p.Attestation.Cluster, p.Attestation.Epoch))
-		case p.Attestation.Formed:
+		switch a := p.Attestation; {
+		case a == nil:
+			silent = append(silent, fmt.Sprintf("%s (%v)", p.Name, p.Err))
+		case a.Cluster != w.Cluster || a.Epoch != w.Epoch:
+			silent = append(silent, fmt.Sprintf("%s (of %s/%d)", p.Name, a.Cluster, a.Epoch))
+		case a.Formed:
 			formed = append(formed, p.Name)
+		case a.Unsure:
+			silent = append(silent, p.Name+" (its journal was lost)")
 		default:
 			clean = append(clean, p.Name)
 		}
 	}
-	if len(formed) > 0 {
-		return verdict{startJoin, "formed, says " + list(formed)}
-	}
-	members, agreed := len(w.Peers)+1, len(clean)+1
-	if majority := members/2 + 1; agreed < majority {
-		return verdict{startWait, fmt.Sprintf("%d of %d etcd nodes: no answer from %s", majority, members, list(absent))}
-	}
-	return verdict{startNew, fmt.Sprintf("%d of %d etcd nodes say that the cluster never formed", agreed, members)}
+	return clean, formed, silent
 }
 
 func decideWithData(w world) verdict {

@@ -23,6 +23,11 @@ func TestDecide(t *testing.T) {
 	of := func(name, cluster string, epoch int, formed bool) view {
 		return view{Name: name, Attestation: &peer.Attestation{Node: name, Cluster: cluster, Epoch: epoch, Formed: formed, HasData: formed}}
 	}
+	unsure := func(name string) view {
+		v := says(name, false, false)
+		v.Attestation.Unsure = true
+		return v
+	}
 	with := func(peers ...view) func(*world) { return func(w *world) { w.Peers = peers } }
 	for _, test := range []struct {
 		name   string
@@ -39,7 +44,7 @@ func TestDecide(t *testing.T) {
 		{"single, started before, no data yet", own(func(w *world) { w.Journal = "demo/2" }), startNew, ""},
 		{"F6 single, journal of the epoch before", own(func(w *world) { w.Journal, w.Formed = "demo/1", true }), startNew, ""},
 
-		{"three, nobody else up", own(with(absent("b"), absent("c"))), startWait, "2 of 3 etcd nodes: no answer from b, c"},
+		{"three, nobody else up", own(with(absent("b"), absent("c"))), startWait, "2 of 3 etcd nodes: no answer from b (no answer), c (no answer)"},
 		{"F7 three, one dead on arrival", own(with(says("b", false, false), absent("c"))), startNew, "2 of 3"},
 		{"three, all clean", own(with(says("b", false, false), says("c", false, false))), startNew, "3 of 3"},
 		{"three, the others have started and wait", own(with(says("b", false, true), absent("c"))), startNew, ""},
@@ -62,6 +67,18 @@ func TestDecide(t *testing.T) {
 		{"another cluster is no vote", own(with(of("b", "other", 2, false), absent("c"))), startWait, "b (of other/2)"},
 		{"another cluster that formed is none of ours", own(with(of("b", "other", 2, true), says("c", false, false))), startNew, ""},
 
+		{"journal lost, all clean", own(func(w *world) {
+			w.Journal, w.Lost, w.Peers = "demo/2", true, []view{says("b", false, false), says("c", false, false)}
+		}), startRefuse, "journal was lost"},
+		{"journal lost, alone", own(func(w *world) { w.Journal, w.Lost = "demo/2", true }), startRefuse, "cluster.epoch"},
+		{"journal lost, a peer knows", own(func(w *world) {
+			w.Journal, w.Lost, w.Peers = "demo/2", true, []view{says("b", true, true), absent("c")}
+		}), startJoin, "formed, says b"},
+		{"journal lost, data here", own(func(w *world) { w.HasData, w.Journal, w.Lost = true, "demo/2", true }), startRestart, ""},
+		{"a peer that lost its journal is no vote", own(with(unsure("b"), absent("c"))), startWait, "b (its journal was lost), c (no answer)"},
+		{"a peer that lost its journal, one clean", own(with(unsure("b"), says("c", false, false))), startNew, "2 of 3"},
+		{"a peer with another key", own(with(view{Name: "b", Err: errors.New("the key of \"b\" is not the one in the inventory")}, absent("c"))), startWait, `b (the key of "b"`},
+
 		{"five, two clean", own(with(says("b", false, false), absent("c"), absent("d"), absent("e"))), startWait, "3 of 5"},
 		{"five, three clean", own(with(says("b", false, false), says("c", false, false), absent("d"), absent("e"))), startNew, "3 of 5"},
 		{"five, one formed against the rest", own(with(says("b", false, false), says("c", false, false), says("d", false, false), says("e", true, true))), startJoin, "e"},
@@ -75,24 +92,29 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// FuzzDecide looks for the one thing that must never be: a new cluster beside one that somebody saw formed.
+// FuzzDecide looks for the one thing that must never be: a new cluster beside one that somebody saw formed, or may have
+// seen formed: who does not know has no vote.
 func FuzzDecide(f *testing.F) {
-	f.Add(false, false, byte(0), byte(1))
-	f.Add(false, true, byte(3), byte(9))
-	f.Fuzz(func(t *testing.T, data, formed bool, b, c byte) {
-		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", HasData: data, Formed: formed, Journal: "demo/2"}
-		anyFormed := formed
+	f.Add(false, false, false, byte(0), byte(1))
+	f.Add(false, true, false, byte(3), byte(9))
+	f.Add(false, false, true, byte(3), byte(35))
+	f.Fuzz(func(t *testing.T, data, formed, lost bool, b, c byte) {
+		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", HasData: data, Formed: formed, Lost: lost, Journal: "demo/2"}
+		anyFormed, votes := formed || lost, 1
 		for i, bits := range []byte{b, c} {
 			v := view{Name: string(rune('b' + i)), Err: errors.New("no answer")}
 			if bits&1 != 0 {
-				a := peer.Attestation{Cluster: "demo", Epoch: 1 + int(bits>>1&3), Formed: bits&8 != 0, HasData: bits&16 != 0}
+				a := peer.Attestation{Cluster: "demo", Epoch: 1 + int(bits>>1&3), Formed: bits&8 != 0, HasData: bits&16 != 0, Unsure: bits&32 != 0}
 				anyFormed = anyFormed || a.Formed && a.Epoch == 2
+				if a.Epoch == 2 && !a.Formed && !a.Unsure {
+					votes++
+				}
 				v = view{Name: v.Name, Attestation: &a}
 			}
 			w.Peers = append(w.Peers, v)
 		}
 		got := decide(w)
-		if got.Start == startNew && (anyFormed || data) {
+		if got.Start == startNew && (anyFormed || data || votes < 2) {
 			t.Errorf("new in %+v", w)
 		}
 		if data != (got.Start == startRestart) {

@@ -4,7 +4,8 @@
 //
 // Start with Run, which wires the daemon up, and plan, which lists the steps. Engine gives them their turns, decide holds
 // the rules by which an etcd member starts. Packages: status (the document that a node tells about itself), journal
-// (its durable memory), peer (the API between nodes), kube (the little of the Kubernetes API that is needed).
+// (its durable memory), disk (files that outlast a power cut), peer (the API between nodes), kube (the little of the
+// Kubernetes API that is needed).
 //
 // What a node gets is rendered by package roles; this package writes and starts it. It does not install, upgrade or
 // build anything, and it opens no shell. Replacing a member of a formed cluster is not part of it yet: such a node

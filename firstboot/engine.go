@@ -19,6 +19,7 @@ type Engine struct {
 	Clock   Clock
 	Journal *journal.Store
 	Report  func(status.Document)
+	Notices func() []status.Notice
 	Finish  func() error // called when all steps are done, every time anew
 
 	progress map[string]*progress
@@ -179,7 +180,7 @@ func (e *Engine) pause() time.Duration {
 // publish reports where things stand.
 func (e *Engine) publish() {
 	serving := e.Serving()
-	d := status.Document{Node: e.Node, Serving: serving}
+	d := status.Document{Node: e.Node, Serving: serving, Notices: e.Notices()}
 	if serving {
 		d.Step, d.State = e.Steps[len(e.Steps)-1].Name, status.Serving
 		if err := e.Finish(); err != nil {

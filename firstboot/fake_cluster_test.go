@@ -37,11 +37,12 @@ type fakeAPI struct {
 	w       *fakeWorld
 	objects map[string]map[string]any
 	node    string // boot that the kubelet reported
-	csr     *kube.CSR
+	csrs    []*kube.CSR
+	refuses map[string]int // names of requests whose approval is answered by this code
 }
 
 func newFakeAPI(w *fakeWorld) *fakeAPI {
-	return &fakeAPI{w: w, objects: map[string]map[string]any{}}
+	return &fakeAPI{w: w, objects: map[string]map[string]any{}, refuses: map[string]int{}}
 }
 
 // lines is the cluster as text.
@@ -51,21 +52,23 @@ func (a *fakeAPI) lines() []string {
 		data, _ := json.Marshal(object)
 		lines = append(lines, "object "+path+" "+sum(data)[:8])
 	}
-	if a.csr != nil {
-		lines = append(lines, fmt.Sprintf("csr pending=%v", a.csr.Pending()))
+	for _, csr := range a.csrs {
+		lines = append(lines, fmt.Sprintf("csr pending=%v", csr.Pending()))
 	}
 	return lines
 }
 
 // kubeletStarted asks for a serving certificate when there is none.
 func (a *fakeAPI) kubeletStarted() {
-	if a.csr != nil {
-		return
+	if len(a.csrs) == 0 {
+		a.csrs = []*kube.CSR{servingCSR("csr-1", a.w.cfg.Self())}
 	}
-	a.csr = &kube.CSR{Metadata: kube.Metadata{Name: "csr-1", UID: "1"}, Spec: kube.CSRSpec{
-		Request:    servingRequest(a.w.cfg.Self()),
-		SignerName: kube.SignerKubeletServing, Usages: []string{"digital signature", "server auth"},
-		Username: "system:node:" + a.w.cfg.Node, Groups: []string{"system:nodes", "system:authenticated"},
+}
+
+func servingCSR(name string, n node.Node) *kube.CSR {
+	return &kube.CSR{Metadata: kube.Metadata{Name: name, UID: name}, Spec: kube.CSRSpec{
+		Request: servingRequest(n), SignerName: kube.SignerKubeletServing, Usages: []string{"digital signature", "server auth"},
+		Username: "system:node:" + n.Name, Groups: []string{"system:nodes", "system:authenticated"},
 	}}
 }
 
@@ -92,17 +95,18 @@ type fakeFetcher struct {
 	id  Identity
 }
 
-// Do answers when the program that serves the port is there.
+// Do answers when the program that serves the port is there, and only a client that trusts its CA and shows the right
+// certificate.
 func (f fakeFetcher) Do(r *http.Request) (*http.Response, error) {
-	unit := map[string]string{
-		"2379": "etcd.service", "6443": "kube-apiserver.service", "7443": "kube-apiserver.service",
-		"10257": "kube-controller-manager.service", "10259": "kube-scheduler.service",
-	}[r.URL.Port()]
-	if !f.api.w.active(unit) {
+	server, ok := servers[r.URL.Port()]
+	if !ok || !f.api.w.active(server.unit) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	}
+	if f.id.CA != server.id.CA {
+		return nil, x509.UnknownAuthorityError{}
+	}
 	rec := httptest.NewRecorder()
-	if want := f.wants(r.URL.Port()); f.id.Cert != want {
+	if f.id.Cert != server.id.Cert {
 		http.Error(rec, `{"message":"who are you?"}`, http.StatusUnauthorized)
 		return rec.Result(), nil
 	}
@@ -110,14 +114,22 @@ func (f fakeFetcher) Do(r *http.Request) (*http.Response, error) {
 	return rec.Result(), nil
 }
 
-func (f fakeFetcher) wants(port string) string {
-	return map[string]string{"2379": node.CertEtcdCli, "6443": node.CertAdmin, "7443": node.CertKubelet}[port]
+// servers are the programs behind ports: with which unit they run, and as whom they want to be asked.
+var servers = map[string]struct {
+	unit string
+	id   Identity
+}{
+	"2379":  {"etcd.service", Identity{node.CertEtcdCli, node.CAEtcd}},
+	"6443":  {"kube-apiserver.service", Identity{node.CertAdmin, node.CACluster}},
+	"7443":  {"kube-apiserver.service", Identity{node.CertKubelet, node.CACluster}},
+	"10257": {"kube-controller-manager.service", Identity{}},
+	"10259": {"kube-scheduler.service", Identity{}},
 }
 
 func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/health":
-		fmt.Fprintln(w, `{"health":"true","reason":""}`)
+		a.serveHealth(w)
 	case path == "/readyz" || path == "/healthz":
 		fmt.Fprintln(w, "ok")
 	case strings.HasPrefix(path, "/apis/certificates.k8s.io/"):
@@ -127,10 +139,20 @@ func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case path == nodesPath:
 		a.listNodes(w)
 	case strings.HasPrefix(path, nodesPath+"/"):
-		a.serveNode(w)
+		a.serveNode(w, strings.TrimPrefix(path, nodesPath+"/"))
 	default:
 		a.read(w, path)
 	}
+}
+
+// serveHealth answers as etcd does, which reads through its log.
+func (a *fakeAPI) serveHealth(w http.ResponseWriter) {
+	if !a.w.quorum() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, `{"health":"false","reason":"RAFT NO LEADER"}`)
+		return
+	}
+	fmt.Fprintln(w, `{"health":"true","reason":""}`)
 }
 
 func (a *fakeAPI) apply(w http.ResponseWriter, r *http.Request) {
@@ -161,11 +183,12 @@ func (a *fakeAPI) read(w http.ResponseWriter, path string) {
 	json.NewEncoder(w).Encode(answer)
 }
 
-func (a *fakeAPI) serveNode(w http.ResponseWriter) {
+// serveNode knows this node, once its kubelet has run.
+func (a *fakeAPI) serveNode(w http.ResponseWriter, name string) {
 	if a.w.active("kubelet.service") {
 		a.node = fmt.Sprintf("boot-%d", a.w.boot)
 	}
-	if a.node == "" {
+	if a.node == "" || name != a.w.cfg.Node {
 		http.Error(w, `{"message":"not found"}`, http.StatusNotFound)
 		return
 	}
@@ -188,22 +211,37 @@ func (a *fakeAPI) listNodes(w http.ResponseWriter) {
 
 func (a *fakeAPI) serveCSR(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut {
-		var csr kube.CSR
-		if err := json.NewDecoder(r.Body).Decode(&csr); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		a.w.change("approve "+csr.Metadata.Name, func() error {
-			a.csr = &csr
-			a.w.put(kubeletServing, "certificate")
-			return nil
-		})
-		fmt.Fprintln(w, "{}")
+		a.decideCSR(w, r)
 		return
 	}
 	items := []kube.CSR{}
-	if a.csr != nil {
-		items = append(items, *a.csr)
+	for _, csr := range a.csrs {
+		items = append(items, *csr)
 	}
 	json.NewEncoder(w).Encode(map[string]any{"metadata": kube.Metadata{ResourceVersion: "1"}, "items": items})
+}
+
+// decideCSR takes an approval, and the controller manager and the kubelet do the rest.
+func (a *fakeAPI) decideCSR(w http.ResponseWriter, r *http.Request) {
+	var csr kube.CSR
+	if err := json.NewDecoder(r.Body).Decode(&csr); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if code := a.refuses[csr.Metadata.Name]; code != 0 {
+		http.Error(w, `{"message":"not like this"}`, code)
+		return
+	}
+	a.w.change("approve "+csr.Metadata.Name, func() error {
+		for _, known := range a.csrs {
+			if known.Metadata.UID == csr.Metadata.UID {
+				*known = csr
+			}
+		}
+		if csr.Spec.Username == "system:node:"+a.w.cfg.Node {
+			a.w.put(kubeletServing, "certificate")
+		}
+		return nil
+	})
+	fmt.Fprintln(w, "{}")
 }

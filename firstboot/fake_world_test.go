@@ -27,6 +27,8 @@ type fakeWorld struct {
 	now   time.Time
 	boot  int
 	units map[string]time.Time // running since; gone at a power cut
+	other []string             // nodes on which etcd members of the same cluster run
+	ready bool                 // the own etcd member has been in a quorum since it started
 	guest map[string]string    // VMware variables
 	peers fakePeers
 	api   *fakeAPI
@@ -97,7 +99,7 @@ func (w *fakeWorld) put(name, content string) {
 // powerOn starts the machine: nothing runs yet. What was in memory is gone, except for what a first boot leaves there.
 func (w *fakeWorld) powerOn() {
 	w.boot++
-	w.units, w.known = map[string]time.Time{}, map[string]string{}
+	w.units, w.known, w.ready = map[string]time.Time{}, map[string]string{}, false
 	w.store.powerCut()
 	if w.boot > 1 {
 		if err := os.RemoveAll(w.path("/run")); err != nil {
@@ -110,15 +112,13 @@ func (w *fakeWorld) powerOn() {
 // start makes the daemon's engine on what is on the disk now.
 func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 	w.t.Helper()
-	j, err := journal.Open(fakeFS{Prefix(w.root), w})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	j, lost := journal.Open(fakeFS{Prefix(w.root), w}, w.cfg.EtcdToken())
 	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
 	n := newMachine(host, w.cfg, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	n.noteJournal(lost)
 	var said []status.Document
 	e := &Engine{
-		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Finish: n.recordFormed,
+		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Finish: n.recordFormed, Notices: n.notices.List,
 		Report: func(d status.Document) { said = append(said, d) },
 	}
 	return e, &said
@@ -178,7 +178,7 @@ func (w *fakeWorld) String() string {
 }
 
 func (w *fakeWorld) journalLines() []string {
-	s, err := journal.Open(Prefix(w.root))
+	s, err := journal.Open(Prefix(w.root), w.cfg.EtcdToken())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -190,10 +190,18 @@ func (w *fakeWorld) journalLines() []string {
 	return lines
 }
 
-// fakeFS counts changes, and leaves out the syncs, which are Prefix's own test.
+// fakeFS counts changes, and leaves out the syncs, which are package disk's own test.
 type fakeFS struct {
 	Prefix
 	w *fakeWorld
+}
+
+func (f fakeFS) MkdirAll(name string, mode fs.FileMode) error {
+	return os.MkdirAll(f.w.path(name), mode)
+}
+
+func (f fakeFS) Rename(from, to string) error {
+	return f.w.change("rename "+from, func() error { return os.Rename(f.w.path(from), f.w.path(to)) })
 }
 
 func (f fakeFS) WriteFile(name string, data []byte, mode fs.FileMode) error {
@@ -253,7 +261,20 @@ var notifying = []string{"etcd.service", "kube-apiserver.service", "kubelet.serv
 
 func (w *fakeWorld) active(name string) bool {
 	since, running := w.units[name]
-	return running && (!slices.Contains(notifying, name) || !w.now.Before(since.Add(3*time.Second)))
+	if !running || slices.Contains(notifying, name) && w.now.Before(since.Add(3*time.Second)) {
+		return false
+	}
+	if name != "etcd.service" {
+		return true
+	}
+	w.ready = w.ready || w.quorum() // etcd says once that it is ready, and nothing when it loses the others again
+	return w.ready
+}
+
+// quorum says whether the own etcd member and those elsewhere are a majority.
+func (w *fakeWorld) quorum() bool {
+	_, running := w.units["etcd.service"]
+	return running && len(w.other)+1 > len(w.cfg.WithRole(node.Etcd))/2
 }
 
 func (w *fakeWorld) show(name string) string {

@@ -15,7 +15,8 @@ type FS interface {
 	Glob(pattern string) ([]string, error)                      // sorted
 	MkdirAll(name string, mode fs.FileMode) error               // durable
 	WriteFile(name string, data []byte, mode fs.FileMode) error // whole, durable, exactly this mode
-	Remove(name string) error                                   // a missing file is no error
+	Rename(from, to string) error                               // in one folder, durable
+	Remove(name string) error                                   // durable; a missing file is no error
 }
 
 // Runner runs a program to its end and gives its standard output. The error holds what it said on standard error.

@@ -13,6 +13,7 @@ import (
 	"slipway/firstboot/journal"
 	"slipway/firstboot/kube"
 	"slipway/firstboot/peer"
+	"slipway/firstboot/status"
 	"slipway/node"
 	"slipway/roles"
 )
@@ -28,14 +29,15 @@ type machine struct {
 	out     roles.Output
 	journal *journal.Store
 	peers   attester
+	notices *status.Board
 	log     func(format string, args ...any)
 
-	etcd    verdict // what observing etcd decided last
-	refused onceSet // certificate requests that were logged as refused, by UID
+	etcd    verdict  // what observing etcd decided last
+	refused refusals // certificate requests that the inventory does not vouch for
 }
 
 func newMachine(h Host, cfg *node.Config, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
-	return &machine{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, log: log}
+	return &machine{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, notices: status.NewBoard(h.Clock.Now), log: log}
 }
 
 // renders says whether the roles ask for a unit.
@@ -69,10 +71,22 @@ func (n *machine) hasData() (bool, error) {
 // Attest says what this node knows of its cluster.
 func (n *machine) Attest() (peer.Attestation, error) {
 	data, err := n.hasData()
+	j, token := n.journal.Get(), n.cfg.EtcdToken()
 	return peer.Attestation{
 		Node: n.self.Name, Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch,
-		Formed: n.journal.Get().FormedAs(n.cfg.EtcdToken()), HasData: data,
+		Formed: j.FormedAs(token), Unsure: j.LostAs(token) && !j.FormedAs(token), HasData: data,
 	}, err
+}
+
+// noteJournal tells that the journal could not be read, for as long as that matters.
+func (n *machine) noteJournal(lost error) {
+	text := map[string]string{}
+	if lost != nil {
+		text["journal"] = lost.Error()
+	} else if j, token := n.journal.Get(), n.cfg.EtcdToken(); j.LostAs(token) && !j.FormedAs(token) {
+		text["journal"] = "it was lost before: nobody knows whether this node belonged to a formed cluster"
+	}
+	n.notices.Replace("journal", text)
 }
 
 // recordFormed journals that the cluster was seen working.

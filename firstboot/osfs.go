@@ -1,13 +1,14 @@
 package firstboot
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/firstboot/disk"
 )
 
 // Prefix is the real FS: every path is looked up below it. It trusts the tree, symbolic links included.
@@ -34,55 +35,31 @@ func (p Prefix) Glob(pattern string) ([]string, error) {
 	return found, nil
 }
 
-// MkdirAll makes a folder and those above it.
-func (p Prefix) MkdirAll(name string, mode fs.FileMode) error { return os.MkdirAll(p.path(name), mode) }
+// MkdirAll makes a folder and those above it, durably.
+func (p Prefix) MkdirAll(name string, mode fs.FileMode) error {
+	return disk.MakeAll(disk.System{}, p.path(name), mode)
+}
 
 // Remove removes a file and makes that durable.
-func (p Prefix) Remove(name string) error {
-	err := os.Remove(p.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(p.path(name)))
+func (p Prefix) Remove(name string) error { return disk.Remove(disk.System{}, p.path(name)) }
+
+// Rename gives a file another name in its folder, durably.
+func (p Prefix) Rename(from, to string) error {
+	return disk.Rename(disk.System{}, p.path(from), p.path(to))
 }
 
-// WriteFile writes beside the file, syncs, renames over it and syncs the folder: after a power cut there is the old
-// file or the new one.
+// WriteFile replaces a file: after a power cut there is the old one or the new one.
 func (p Prefix) WriteFile(name string, data []byte, mode fs.FileMode) error {
-	target := p.path(name)
-	tmp, err := os.CreateTemp(filepath.Dir(target), ".slipway-*")
-	if err != nil {
-		return err
-	}
-	if err := writeTemp(tmp, data, mode); err != nil {
-		os.Remove(tmp.Name())
-		return err
-	}
-	if err := os.Rename(tmp.Name(), target); err != nil {
-		os.Remove(tmp.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(target))
+	return disk.Write(disk.System{}, p.path(name), data, mode)
 }
 
-func writeTemp(f *os.File, data []byte, mode fs.FileMode) error {
-	_, err := f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
+// Settle makes durable what a process before this one left in folders, and removes what it did not finish.
+func (p Prefix) Settle(dirs ...string) error {
+	for i, dir := range dirs {
+		dirs[i] = p.path(dir)
 	}
-	if err == nil {
-		err = f.Sync()
+	if err := disk.Settle(disk.System{}, dirs...); err != nil {
+		return fmt.Errorf("settling what is on the disk: %w", err)
 	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }

@@ -3,16 +3,12 @@ package firstboot
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
-	"net/http"
-	"os"
-	"path/filepath"
-	"syscall"
+	"path"
+	"slices"
 	"time"
 
 	"slipway/firstboot/journal"
@@ -25,7 +21,6 @@ import (
 // Options is what the daemon gets from the world.
 type Options struct {
 	Root         string // "/"
-	Console      string // where status lines go, below Root: /dev/console
 	Listen       string // address of the peer API; empty: the contract's port on all addresses
 	Log          io.Writer
 	NotifySocket string // systemd's, empty without
@@ -34,19 +29,19 @@ type Options struct {
 }
 
 // Run is the daemon. It returns nil when the context ends, and at once when the node cannot even begin: without a good
-// node config and the node's own certificate there is nothing to serve. The console then says why, and systemd starts
+// node config and the node's own certificate there is nothing to serve. The consoles then say why, and systemd starts
 // the daemon again, later each time.
 func Run(ctx context.Context, o Options) error {
-	logger := log.New(o.Log, "", 0)
-	console := console(filepath.Join(o.Root, o.Console))
 	files := Prefix(o.Root)
+	out := openOutputs(files, o.Log)
+	defer out.close()
 	cfg, err := load(files)
 	if err != nil {
-		return errors.Join(err, emergency(console, "unknown", o.Now, err))
+		return errors.Join(err, emergency(out.console, "unknown", o.Now, err))
 	}
-	d, err := assemble(o, files, cfg, console, logger)
+	d, err := assemble(o, files, cfg, out)
 	if err != nil {
-		return errors.Join(err, emergency(console, cfg.Node, o.Now, err))
+		return errors.Join(err, emergency(out.console, cfg.Node, o.Now, err))
 	}
 	return d.run(ctx, cmp.Or(o.Listen, fmt.Sprintf(":%d", node.PeerPort)), o.NotifySocket)
 }
@@ -64,7 +59,7 @@ func load(files FS) (*node.Config, error) {
 	return cfg, nil
 }
 
-// emergency says on the console why the daemon ends.
+// emergency says on the consoles why the daemon ends.
 func emergency(out io.Writer, name string, now func() time.Time, cause error) error {
 	d := status.Document{Step: "config", State: status.Failed, WaitingFor: "a good node config", LastError: cause.Error()}
 	d.Node = name
@@ -76,62 +71,76 @@ type daemon struct {
 	machine  *machine
 	engine   *Engine
 	reporter *status.Reporter
-	server   *http.Server
+	server   *peer.Server
 }
 
-func assemble(o Options, files FS, cfg *node.Config, console io.Writer, logger *log.Logger) (*daemon, error) {
-	out, err := roles.Render(cfg)
+// assemble puts the daemon together. What is broken on the disk, but for config and identity, is told and lived with: a
+// node that can say what is wrong is worth more than one that ends.
+func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon, error) {
+	rendered, err := roles.Render(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("rendering roles: %w", err)
 	}
-	j, err := journal.Open(files)
+	id, err := readIdentity(files)
 	if err != nil {
 		return nil, err
 	}
-	floor, err := clockFloor(files, cfg)
-	if err != nil {
-		return nil, err
+	if err := files.Settle(workFolders(rendered)...); err != nil {
+		out.logf("%v", err)
 	}
+	j, lost := journal.Open(files, cfg.EtcdToken())
 	host := Host{FS: files, Run: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
-	pair, err := keyPair(files, node.CertPeer)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := caPool(files, node.CAPeer)
-	if err != nil {
-		return nil, err
-	}
-	now := notBefore(floor, o.Now)
-	base := &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, Time: now}
-	d := &daemon{reporter: status.NewReporter(cfg.Node, console, o.Now)}
-	d.machine = newMachine(host, cfg, out, j, peerCaller{base: base, random: o.Random}, logger.Printf)
+	d := &daemon{reporter: status.NewReporter(cfg.Node, out.console, o.Now)}
+	d.machine = newMachine(host, cfg, rendered, j, peerCaller{base: id.client(o.Now), cluster: cfg.Cluster, random: o.Random}, out.logf)
+	d.machine.noteJournal(lost)
 	d.engine = &Engine{
-		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Finish: d.machine.recordFormed,
+		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Finish: d.machine.recordFormed, Notices: d.machine.notices.List,
 		Report: func(doc status.Document) {
 			if err := d.reporter.Report(doc); err != nil {
-				logger.Printf("writing status to the console: %v", err)
+				out.logf("telling status: %v", err)
 			}
 		},
 	}
-	d.server, err = peer.NewServer(peer.ServerOptions{Certificate: pair, CA: pool, Inventory: cfg.Nodes, Now: now, Node: d})
+	d.server, err = peer.NewServer(d.serverOptions(id, o.Now))
 	return d, err
 }
 
-// notBefore is a clock for judging peers: with a clock that is certainly behind, a node can still tell its status.
-func notBefore(floor time.Time, now func() time.Time) func() time.Time {
-	return func() time.Time {
-		if t := now(); t.After(floor) {
-			return t
-		}
-		return floor
+// workFolders are those in which slipwayd writes and removes files.
+func workFolders(out roles.Output) []string {
+	folders := []string{path.Dir(journal.Path), path.Dir(manifestPath), unitDir, runDir}
+	for _, f := range out.Files {
+		folders = append(folders, path.Dir(f.Path))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// strangersStay is how long a caller that was turned away stands in the status.
+const strangersStay = 10 * time.Minute
+
+func (d *daemon) serverOptions(id identity, now func() time.Time) peer.ServerOptions {
+	w, err := clockWindow(d.machine.FS, d.machine.cfg)
+	if err != nil { // the time gate says so
+		w = window{}
+	}
+	return peer.ServerOptions{
+		Certificate: id.pair, CA: id.ca, Config: d.machine.cfg, Node: d,
+		Clock: peer.Clock{Now: now, From: w.from, Until: w.until},
+		Refused: func(address string, why error) {
+			d.machine.notices.Put(status.Notice{Kind: "caller", Name: address, Text: why.Error()}, strangersStay)
+		},
 	}
 }
 
-// Status and Attest make the daemon a peer.Node.
-func (d *daemon) Status() status.Document { return d.reporter.Latest() }
+// Status and Attest make the daemon a peer.Node. Notices are as of now: the engine's document may be some seconds old.
+func (d *daemon) Status(peer.Caller) status.Document {
+	doc := d.reporter.Latest()
+	doc.Notices = d.machine.notices.List()
+	return doc
+}
 
-// Attest answers for the node.
-func (d *daemon) Attest() (peer.Attestation, error) { return d.machine.Attest() }
+// Attest answers for the node, to whoever belongs to the cluster.
+func (d *daemon) Attest(peer.Caller) (peer.Attestation, error) { return d.machine.Attest() }
 
 // run serves the peer API, tells systemd, and lets the engine work.
 func (d *daemon) run(ctx context.Context, address, socket string) error {
@@ -141,7 +150,7 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { cancel(fmt.Errorf("serving the peer API: %w", d.server.ServeTLS(listener, "", ""))) }()
+	go func() { cancel(fmt.Errorf("serving the peer API: %w", d.server.Serve(listener))) }()
 	defer d.server.Close()
 	if d.machine.self.Has(node.ControlPlane) {
 		go d.machine.watchRequests(ctx)
@@ -154,17 +163,4 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 		return cause
 	}
 	return nil
-}
-
-// console is opened for every line: a login on the same line hangs up whoever holds it open.
-type console string
-
-// Write appends to the console, without making it the daemon's controlling terminal.
-func (c console) Write(line []byte) (int, error) {
-	f, err := os.OpenFile(string(c), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOCTTY, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	n, err := f.Write(line)
-	return n, errors.Join(err, f.Close())
 }

@@ -10,15 +10,19 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/node"
@@ -44,12 +48,12 @@ func TestEmergency(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var log bytes.Buffer
-			err := Run(context.Background(), Options{Root: root, Console: "/console", Log: &log, Now: time.Now})
+			console := consoleFiles(t, root, "ttyS0")["ttyS0"]
+			err := Run(context.Background(), Options{Root: root, Log: io.Discard, Now: time.Now})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("error %v, want %q in it", err, test.want)
 			}
-			text, err := os.ReadFile(filepath.Join(root, "console"))
+			text, err := os.ReadFile(console)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,14 +65,84 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
-// TestDaemon runs the real daemon in a folder, with no program to be found: it is ready, writes what it can, serves its
-// status to the operator and ends when it is told to.
-func TestDaemon(t *testing.T) {
+// consoleFiles makes files that stand for the kernel's consoles, and gives their paths.
+func consoleFiles(t *testing.T, root string, names ...string) map[string]string {
+	t.Helper()
+	files := Prefix(root)
+	paths := map[string]string{}
+	for _, dir := range []string{filepath.Dir(activeConsoles), "/dev"} {
+		if err := files.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		paths[name] = files.path("/dev/" + name)
+		if err := os.WriteFile(paths[name], nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(files.path(activeConsoles), []byte(strings.Join(names, " ")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// TestConsoles: all that the kernel writes to, or the one that there always is.
+func TestConsoles(t *testing.T) {
+	root := t.TempDir()
+	if got := consoles(Prefix(root)); strings.Join(got, " ") != "/dev/console" {
+		t.Errorf("without a list: %q", got)
+	}
+	consoleFiles(t, root, "tty0", "ttyS0")
+	if got := consoles(Prefix(root)); strings.Join(got, " ") != "/dev/tty0 /dev/ttyS0" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// daemonLab is the real daemon in a folder, with no program to be found, and the operator.
+type daemonLab struct {
+	root   string
+	cfg    *node.Config
+	ca     testCA
+	client *peer.Client
+	stop   func() error // and what Run returned
+}
+
+// startDaemon runs the daemon with a clock that is so many years off.
+func startDaemon(t *testing.T, years int, prepare func(root string)) daemonLab {
+	t.Helper()
 	t.Setenv("PATH", t.TempDir())
-	cfg, root := single(t), t.TempDir()
-	ca := newCA(t)
-	pair := ca.issue(t, "n1")
-	cfg.Nodes[0].Fingerprint = peer.Fingerprint(pair.Leaf.RawSubjectPublicKeyInfo)
+	l := daemonLab{root: t.TempDir(), cfg: single(t), ca: newCA(t)}
+	pair, operator := l.ca.issue(t, "n1"), l.ca.issue(t, node.OperatorName)
+	l.cfg.Nodes[0].Fingerprint = peer.Fingerprint(pair.Leaf.RawSubjectPublicKeyInfo)
+	l.cfg.Operator = peer.Fingerprint(operator.Leaf.RawSubjectPublicKeyInfo)
+	writeIdentity(t, Prefix(l.root), l.cfg, l.ca, pair)
+	prepare(l.root)
+	address := freeAddress(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Options{Root: l.root, Listen: address, Log: io.Discard, Random: rand.Reader,
+			Now: func() time.Time { return time.Now().AddDate(years, 0, 0) }})
+	}()
+	l.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { l.stop() })
+	l.client = peer.NewClient(l.trusting(operator), l.cfg.Cluster, l.cfg.Nodes[0], address, rand.Reader)
+	return l
+}
+
+// trusting is a caller's side of TLS.
+func (l daemonLab) trusting(pair tls.Certificate) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(l.ca.cert)
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
+}
+
+func writeIdentity(t *testing.T, files Prefix, cfg *node.Config, ca testCA, pair tls.Certificate) {
+	t.Helper()
 	text, err := cfg.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +151,6 @@ func TestDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := Prefix(root)
 	for name, data := range map[string][]byte{
 		node.Path: text, node.PKIDir + "/slipway-ca.crt": pemBlock("CERTIFICATE", ca.cert.Raw),
 		node.PKIDir + "/slipwayd.crt": pemBlock("CERTIFICATE", pair.Leaf.Raw), node.PKIDir + "/slipwayd.key": pemBlock("PRIVATE KEY", key),
@@ -89,35 +162,88 @@ func TestDaemon(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	address := freeAddress(t)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, Options{Root: root, Console: "/console", Listen: address, Log: io.Discard, Now: time.Now, Random: rand.Reader})
-	}()
-	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	operator := &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{ca.issue(t, peer.OperatorCN)}}
-	client := peer.NewClient(operator, cfg.Nodes[0], address, rand.Reader)
+}
+
+// failing asks until the status tells of a failure.
+func (l daemonLab) failing(t *testing.T) status.Document {
+	t.Helper()
 	var d status.Document
-	for end := time.Now().Add(10 * time.Second); d.LastError == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		d, err = client.Status(ctx)
+	var err error
+	for end := time.Now().Add(20 * time.Second); d.LastError == "" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		d, err = l.client.Status(context.Background())
 	}
-	if err != nil || d.Step != "files" || !strings.Contains(d.LastError, "systemctl") {
-		t.Errorf("status %+v, %v", d, err)
+	if err != nil || d.LastError == "" {
+		t.Fatalf("status %+v, %v", d, err)
 	}
-	if a, err := client.Attest(ctx); err != nil || a.Cluster != "demo" || a.Formed || a.HasData {
+	return d
+}
+
+// TestDaemon: it writes what it can, serves its status to the operator, tells of strangers and ends when it is told to.
+// One console has been stopped before it started, as by XOFF: nobody reads from the pipe, so that opening it for writing
+// never ends.
+func TestDaemon(t *testing.T) {
+	var consoles map[string]string
+	l := startDaemon(t, 0, func(root string) {
+		consoles = consoleFiles(t, root, "tty0", "ttyS0")
+		os.Remove(consoles["ttyS0"])
+		if err := syscall.Mkfifo(consoles["ttyS0"], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		half := filepath.Join(root, "/var/lib/slipway/.slipway-123")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o700), os.WriteFile(half, []byte("half"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if d := l.failing(t); d.Step != "files" || !strings.Contains(d.LastError, "systemctl") || len(d.Notices) > 0 {
+		t.Errorf("status %+v", d)
+	}
+	if a, err := l.client.Attest(context.Background()); err != nil || a.Cluster != "demo" || a.Formed || a.HasData || a.Unsure {
 		t.Errorf("attestation %+v, %v", a, err)
 	}
-	if _, err := files.Stat("/etc/containerd/config.toml"); err != nil {
+	if _, err := os.Stat(filepath.Join(l.root, "/etc/containerd/config.toml")); err != nil {
 		t.Error(err)
 	}
-	stop()
-	if err := <-ended; err != nil {
+	if left, _ := filepath.Glob(filepath.Join(l.root, "/var/lib/slipway/.slipway-*")); len(left) > 0 {
+		t.Errorf("left over: %q", left)
+	}
+	if err := l.stop(); err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	if console, err := files.ReadFile("/console"); err != nil || bytes.Contains(console, []byte("PRIVATE")) || !bytes.Contains(console, []byte(status.Prefix)) {
-		t.Errorf("console %s, %v", console, err)
+	if text, err := os.ReadFile(consoles["tty0"]); err != nil || bytes.Contains(text, []byte("PRIVATE")) || !bytes.Contains(text, []byte(status.Prefix)) {
+		t.Errorf("console %s, %v", text, err)
+	}
+}
+
+// TestDaemonClock: with a clock that is ten years off, either way, the status is served and says so.
+func TestDaemonClock(t *testing.T) {
+	for years, want := range map[int]string{-10: "the clock is before 2026-01-02T00:00:00Z", 10: `the clock is past 2`} {
+		l := startDaemon(t, years, func(root string) { consoleFiles(t, root, "ttyS0") })
+		if d := l.failing(t); d.Step != "time-gate" || !strings.HasPrefix(d.LastError, want) {
+			t.Errorf("%d years off: %+v", years, d)
+		}
+		l.stop()
+	}
+}
+
+// TestDaemonTells: what is wrong with the journal and with callers is in the status, by name.
+func TestDaemonTells(t *testing.T) {
+	l := startDaemon(t, 0, func(root string) {
+		consoleFiles(t, root, "ttyS0")
+		if err := errors.Join(Prefix(root).MkdirAll("/var/lib/slipway", 0o700), os.WriteFile(filepath.Join(root, journal.Path), []byte("?"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	l.failing(t)
+	stranger := peer.NewClient(l.trusting(l.ca.issue(t, "n9")), l.cfg.Cluster, l.cfg.Nodes[0], l.client.Address(), rand.Reader)
+	if d, err := stranger.Status(context.Background()); err == nil {
+		t.Fatalf("a stranger got %+v", d)
+	}
+	d := l.failing(t)
+	if len(d.Notices) != 2 || d.Notices[0] != (status.Notice{Kind: "caller", Name: "127.0.0.1", Text: `"n9" is not in the inventory`}) || !strings.Contains(d.Notices[1].Text, journal.Path+".unreadable-1") {
+		t.Errorf("notices %+v", d.Notices)
+	}
+	if a, err := l.client.Attest(context.Background()); err != nil || !a.Unsure {
+		t.Errorf("attestation %+v, %v", a, err)
 	}
 }
 
@@ -151,7 +277,12 @@ func newCA(t *testing.T) testCA {
 
 func (c testCA) issue(t *testing.T, name string) tls.Certificate {
 	t.Helper()
-	cert, key := sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
+	return c.issueUntil(t, name, time.Now().Add(time.Hour))
+}
+
+func (c testCA) issueUntil(t *testing.T, name string, end time.Time) tls.Certificate {
+	t.Helper()
+	cert, key := sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: end,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}, c.cert, c.key)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }

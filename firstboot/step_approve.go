@@ -3,11 +3,15 @@ package firstboot
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
 	"time"
 
 	"slipway/firstboot/kube"
 )
+
+// atOnce is how many requests are approved in one go, and how many refused ones are remembered. The rest has its turn
+// when the requests are looked at again.
+const atOnce = 100
 
 // observeApprove is done when no request waits that ought to be approved.
 func (n *machine) observeApprove(ctx context.Context) (Finding, error) {
@@ -23,50 +27,69 @@ func (n *machine) actApprove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, csr := range good {
-		if err := n.approve(ctx, c, csr); err != nil {
-			return err
-		}
-	}
-	return nil
+	return n.approveAll(ctx, c, good)
 }
 
-// requests lists what is to be approved, and the version from which to watch.
+// requests lists what is to be approved, and the version from which to watch. What is refused goes onto the board.
 func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, string, error) {
 	c, err := n.api()
 	if err != nil {
 		return nil, nil, "", err
 	}
-	all, version, err := c.ListCSRs(ctx)
+	var good []kube.CSR
+	refused := map[string]refusal{}
+	version, err := c.EachCSR(ctx, func(csr kube.CSR, err error) {
+		switch why := n.vouch(csr, err); {
+		case why != nil && len(refused) < atOnce:
+			refused[csr.Metadata.UID] = refusal{csr.Metadata.Name, why}
+		case why == nil && csr.Pending() && len(good) < atOnce:
+			good = append(good, csr)
+		}
+	})
 	if err != nil {
 		return nil, nil, "", err
 	}
-	var good []kube.CSR
-	for _, csr := range all {
-		if n.approvable(csr) {
-			good = append(good, csr)
-		}
-	}
+	n.refused.replace(refused, n.tellRefusal)
+	n.noteRefusals()
 	return c, good, version, nil
 }
 
-// approvable says whether a request waits and the inventory vouches for it. Others are left to people, and logged once.
-func (n *machine) approvable(csr kube.CSR) bool {
+// vouch says why a request that waits must not be approved. Such requests are left to people.
+func (n *machine) vouch(csr kube.CSR, unread error) error {
+	if unread != nil {
+		return unread
+	}
 	if !csr.Pending() {
-		return false
+		return nil
 	}
-	err := kube.Decide(csr, n.cfg.Nodes)
-	if err != nil && n.refused.add(csr.Metadata.UID) {
-		n.log("leaving certificate request %q of %q alone: %v", csr.Metadata.Name, csr.Spec.Username, err)
+	if why := n.refused.byServer(csr.Metadata.UID); why != nil {
+		return why
 	}
-	return err == nil
+	if err := kube.Decide(csr, n.cfg.Nodes); err != nil {
+		return fmt.Errorf("asked for by %q: %w", csr.Spec.Username, err)
+	}
+	return nil
+}
+
+// approveAll tries every request, whatever becomes of the others.
+func (n *machine) approveAll(ctx context.Context, c *kube.Client, all []kube.CSR) error {
+	var errs []error
+	for _, csr := range all {
+		errs = append(errs, n.approve(ctx, c, csr))
+	}
+	return errors.Join(errs...)
 }
 
 func (n *machine) approve(ctx context.Context, c *kube.Client, csr kube.CSR) error {
 	err := c.Approve(ctx, csr, "requestor and names match the inventory", n.Clock.Now())
-	var status *kube.StatusError
-	if errors.As(err, &status) && status.Code == 409 { // another control plane was quicker
-		return nil
+	if status, ok := errors.AsType[*kube.StatusError](err); ok {
+		switch status.Code {
+		case 404, 409: // it is gone, or another control plane was quicker
+			return nil
+		case 400, 413, 422: // the server does not take this one: it would not take it the next time either
+			n.refuse(csr, serverRefusal{err})
+			return nil
+		}
 	}
 	if err == nil {
 		n.log("approved certificate request %q of %q", csr.Metadata.Name, csr.Spec.Username)
@@ -74,22 +97,24 @@ func (n *machine) approve(ctx context.Context, c *kube.Client, csr kube.CSR) err
 	return err
 }
 
+func (n *machine) refuse(csr kube.CSR, why error) {
+	n.refused.add(csr.Metadata.UID, refusal{csr.Metadata.Name, why}, n.tellRefusal)
+	n.noteRefusals()
+}
+
+func (n *machine) tellRefusal(r refusal) {
+	n.log("leaving certificate request %q alone: %v", r.name, r.why)
+}
+
+func (n *machine) noteRefusals() { n.notices.Replace("certificate request", n.refused.texts()) }
+
 // watchRequests approves requests the moment they come, until the context ends. It lists again whenever a watch ends;
 // the step looks every ten seconds beside it, so nothing hangs on this watch.
 func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
 		if c, good, version, err := n.requests(ctx); err == nil {
-			for _, csr := range good {
-				err = errors.Join(err, n.approve(ctx, c, csr))
-			}
-			if err == nil {
-				err = c.WatchCSRs(ctx, version, func(csr kube.CSR) error {
-					if !n.approvable(csr) {
-						return nil
-					}
-					return n.approve(ctx, c, csr)
-				})
-			}
+			err = n.approveAll(ctx, c, good)
+			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, csr, err) }))
 			if err != nil && ctx.Err() == nil {
 				n.log("%v", err)
 			}
@@ -98,20 +123,16 @@ func (n *machine) watchRequests(ctx context.Context) {
 	}
 }
 
-// onceSet remembers names; several goroutines may use it.
-type onceSet struct {
-	mu   sync.Mutex
-	seen map[string]bool
-}
-
-// add says whether the name is new.
-func (s *onceSet) add(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil {
-		s.seen = map[string]bool{}
+// watched deals with one request; what goes wrong with it is told, and the watch goes on.
+func (n *machine) watched(ctx context.Context, c *kube.Client, csr kube.CSR, unread error) {
+	if why := n.vouch(csr, unread); why != nil {
+		n.refuse(csr, why)
+		return
 	}
-	fresh := !s.seen[name]
-	s.seen[name] = true
-	return fresh
+	if !csr.Pending() {
+		return
+	}
+	if err := n.approve(ctx, c, csr); err != nil {
+		n.log("%v", err)
+	}
 }

@@ -45,6 +45,7 @@ func (n *machine) observeEtcd(ctx context.Context) (Finding, error) {
 	if !settled || !n.journal.Get().FormedAs(n.cfg.EtcdToken()) {
 		return Need("the journal to know that the cluster formed"), nil
 	}
+	n.notePeers(nil) // from here on it is etcd's own business who answers
 	return OK(), nil
 }
 
@@ -75,7 +76,7 @@ func (n *machine) world(ctx context.Context) (world, error) {
 	j := n.journal.Get()
 	w := world{
 		Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch, Token: n.cfg.EtcdToken(),
-		HasData: data, Journal: j.Token, Formed: j.Formed,
+		HasData: data, Journal: j.Token, Formed: j.Formed, Lost: j.LostAs(n.cfg.EtcdToken()),
 	}
 	if data {
 		return w, nil
@@ -90,7 +91,19 @@ func (n *machine) world(ctx context.Context) (world, error) {
 		wait.Go(func() { n.ask(ctx, &w.Peers[i]) })
 	}
 	wait.Wait()
+	n.notePeers(w.Peers)
 	return w, nil
+}
+
+// notePeers puts the peers that could not be asked on the board, also when there are enough without them.
+func (n *machine) notePeers(peers []view) {
+	trouble := map[string]string{}
+	for _, p := range peers {
+		if p.Err != nil {
+			trouble[p.Name] = p.Err.Error()
+		}
+	}
+	n.notices.Replace("peer", trouble)
 }
 
 func (n *machine) ask(ctx context.Context, v *view) {

@@ -46,6 +46,26 @@ func caPool(files FS, name string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// identity is how the node shows who it is to other nodes, and what it knows them by.
+type identity struct {
+	pair tls.Certificate
+	ca   *x509.CertPool
+}
+
+func readIdentity(files FS) (identity, error) {
+	pair, err := keyPair(files, node.CertPeer)
+	if err != nil {
+		return identity{}, err
+	}
+	ca, err := caPool(files, node.CAPeer)
+	return identity{pair, ca}, err
+}
+
+// client is for calls to other nodes.
+func (i identity) client(now func() time.Time) *tls.Config {
+	return &tls.Config{RootCAs: i.ca, Certificates: []tls.Certificate{i.pair}, Time: now}
+}
+
 // pkiClients makes HTTP clients from the node's certificates, one an identity. Every call is bounded by its context.
 type pkiClients struct {
 	files FS
@@ -94,13 +114,14 @@ func (p *pkiClients) tls(id Identity) (*tls.Config, error) {
 
 // peerCaller asks peers with the node's own certificate.
 type peerCaller struct {
-	base   *tls.Config
-	random io.Reader
+	base    *tls.Config
+	cluster node.Cluster
+	random  io.Reader
 }
 
 // Attest asks one peer at its address in the inventory.
 func (c peerCaller) Attest(ctx context.Context, n node.Node) (peer.Attestation, error) {
-	client := peer.NewClient(c.base, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
+	client := peer.NewClient(c.base, c.cluster, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
 	defer client.Close()
 	return client.Attest(ctx)
 }

@@ -122,10 +122,11 @@ func (o *askOptions) targets() ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := node.Cluster{ID: spec.Cluster.ID, Epoch: spec.Cluster.Epoch}
 	var all []target
 	for _, n := range spec.Nodes {
 		if addr, ok := where[n.Name]; ok {
-			all = append(all, target{n.Name, peer.NewClient(base, node.Node{Name: n.Name}, addr, rand.Reader)})
+			all = append(all, target{n.Name, peer.NewClient(base, own, node.Node{Name: n.Name}, addr, rand.Reader)})
 		}
 	}
 	return all, nil
@@ -206,7 +207,15 @@ func printStatus(s streams, replies []reply) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Node, dash(r.Step), state, since, dash(r.WaitingFor), dash(cmp.Or(r.Error, r.LastError)))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range replies {
+		for _, n := range r.Notices {
+			fmt.Fprintf(s.out, "%s: %s %s: %s\n", r.Node, n.Kind, n.Name, dash(n.Text))
+		}
+	}
+	return nil
 }
 
 // dash makes a cell of one line that is never empty.

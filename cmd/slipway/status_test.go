@@ -42,7 +42,7 @@ type statusNode struct {
 	doc status.Document
 }
 
-func (n *statusNode) Status() status.Document {
+func (n *statusNode) Status(peer.Caller) status.Document {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.doc
@@ -54,7 +54,7 @@ func (n *statusNode) set(d status.Document) {
 	n.doc = d
 }
 
-func (n *statusNode) Attest() (peer.Attestation, error) {
+func (n *statusNode) Attest(peer.Caller) (peer.Attestation, error) {
 	return peer.Attestation{}, errors.New("not asked")
 }
 
@@ -90,7 +90,7 @@ func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go server.ServeTLS(listener, "", "")
+	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
 	return specPath, listener.Addr().String(), node
 }
@@ -114,7 +114,7 @@ func serverOptions(t *testing.T, set *pki.Set, cfg *node.Config, api peer.Node) 
 	if !pool.AppendCertsFromPEM(files[node.CAPeer+".crt"]) {
 		t.Fatal("no peer CA")
 	}
-	return peer.ServerOptions{Certificate: pair, CA: pool, Inventory: cfg.Nodes, Now: time.Now, Node: api}
+	return peer.ServerOptions{Certificate: pair, CA: pool, Config: cfg, Clock: peer.Clock{Now: time.Now}, Node: api}
 }
 
 // slipway runs a command line and gives its exit code and all that it printed.
@@ -142,6 +142,12 @@ func TestStatus(t *testing.T) {
 	var docs []status.Document
 	if err := json.Unmarshal([]byte(out), &docs); err != nil || code != exitOK || strings.Count(out, "\n") != 1 || docs[0].Step != "etcd" {
 		t.Errorf("exit %d, %v: %s", code, err, out)
+	}
+	noted := etcdWaits
+	noted.Notices = []status.Notice{{Kind: "peer", Name: "n2", Text: "its key is not\nthe one"}}
+	node.set(noted)
+	if code, out = slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr); code != exitOK || out != want+"n1: peer n2: its key is not; the one\n" {
+		t.Errorf("exit %d:\n%s", code, out)
 	}
 	code, out = slipway(t, "status", "-f", spec, "--address", "n1="+addr, "--address", "n2=127.0.0.1:1")
 	if code != exitFailed || !strings.Contains(out, "n2    -     no answer") || !strings.Contains(out, "no answer from n2") {

@@ -199,7 +199,7 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string, nodes []*statu
 		if err != nil {
 			t.Fatal(err)
 		}
-		go server.ServeTLS(listener, "", "")
+		go server.Serve(listener)
 		t.Cleanup(func() { server.Close() })
 		addresses = append(addresses, "--address", c.Node+"="+listener.Addr().String())
 	}
@@ -219,7 +219,7 @@ func TestVSphereScrubFollowsTheNode(t *testing.T) {
 		t.Setenv(key, value)
 	}
 	spec, addresses, nodes := vsphereNodes(t)
-	done := nodes[0].Status()
+	done := nodes[0].Status(peer.Caller{})
 	nodes[0].set(status.Document{Node: "n1", Step: status.ScrubStep, State: status.Failed, LastError: "read-only file system", Steps: []status.Step{{Name: status.ScrubStep, State: status.Failed}}})
 	pack := filepath.Join(t.TempDir(), "demo.ova")
 	if err := writeOVA(pack, "disk of the test"); err != nil {

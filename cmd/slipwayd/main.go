@@ -16,7 +16,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := firstboot.Run(ctx, firstboot.Options{Root: "/", Console: "/dev/console", Log: os.Stderr,
+	err := firstboot.Run(ctx, firstboot.Options{Root: "/", Log: os.Stderr,
 		NotifySocket: os.Getenv("NOTIFY_SOCKET"), Now: time.Now, Random: rand.Reader})
 	if err != nil {
 		log.Fatalf("slipwayd: %v", err)

@@ -2,7 +2,8 @@
 // first done. Observation decides what is to be done next; the journal answers only what cannot be observed, above
 // all "did I ever belong to a formed cluster?" after the data is gone.
 //
-// Start with Open and (*Store).Update. Every write is temporary file, fsync, rename, fsync of the folder.
+// Start with Open and (*Store).Update. Every write is temporary file, fsync, rename, fsync of the folder. A journal that
+// cannot be read, or that a newer slipwayd wrote, is put aside and never taken for an empty one.
 package journal
 
 import (
@@ -34,7 +35,8 @@ type Journal struct {
 	Version  int       `json:"version"`
 	Token    string    `json:"token,omitempty"` // "<cluster id>/<epoch>" of what is recorded
 	Started  string    `json:"started,omitempty"`
-	Formed   bool      `json:"formed"` // the cluster was seen working
+	Formed   bool      `json:"formed"`         // the cluster was seen working
+	Lost     bool      `json:"lost,omitempty"` // a journal before this one could not be read: Formed does not count when it is false
 	FormedAt time.Time `json:"formedAt,omitzero"`
 	Steps    []Entry   `json:"steps,omitempty"`
 }
@@ -46,6 +48,9 @@ func (j Journal) Has(step string) bool {
 
 // FormedAs says whether the cluster of this token was ever seen formed.
 func (j Journal) FormedAs(token string) bool { return j.Formed && j.Token == token }
+
+// LostAs says whether what was known of the cluster of this token may be lost.
+func (j Journal) LostAs(token string) bool { return j.Lost && j.Token == token }
 
 // Parse reads a journal strictly: a journal that cannot be trusted must not count as an empty one.
 func Parse(data []byte) (Journal, error) {
@@ -64,14 +69,19 @@ func Parse(data []byte) (Journal, error) {
 	if j.Formed && j.Token == "" {
 		return Journal{}, errors.New("parsing journal: formed, but without a token")
 	}
+	if j.Lost && j.Token == "" {
+		return Journal{}, errors.New("parsing journal: lost, but without a token")
+	}
 	return j, nil
 }
 
-// FS is what the journal needs of a file system. WriteFile must replace the file whole and durably.
+// FS is what the journal needs of a file system. WriteFile and Rename must be durable, WriteFile whole as well.
 type FS interface {
 	ReadFile(name string) ([]byte, error)
+	Glob(pattern string) ([]string, error)
 	MkdirAll(name string, mode fs.FileMode) error
 	WriteFile(name string, data []byte, mode fs.FileMode) error
+	Rename(from, to string) error
 }
 
 // Store is the journal on disk. It may be used from several goroutines.
@@ -79,22 +89,6 @@ type Store struct {
 	fs  FS
 	mu  sync.Mutex
 	now Journal
-}
-
-// Open reads the journal; a missing file is an empty journal, an unreadable one an error.
-func Open(files FS) (*Store, error) {
-	data, err := files.ReadFile(Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &Store{fs: files, now: Journal{Version: version}}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading journal: %w", err)
-	}
-	j, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", Path, err)
-	}
-	return &Store{fs: files, now: j}, nil
 }
 
 // Get is the journal as it lies on disk.

@@ -1,7 +1,7 @@
 // Package kube is the little of the Kubernetes API that formation needs: read an object, apply one server-side, list
 // and watch certificate requests, approve one.
 //
-// Start with Client and Decide. It is written on net/http and not on client-go: client-go brings a generated client
+// Start with Client and Decide. Lists come in pages and are read one object at a time, so that their length costs no memory. It is written on net/http and not on client-go: client-go brings a generated client
 // for every API, which would triple the size of the daemon for five calls whose wire format is stable (KEP 555 for
 // apply; the JSON of /api and /apis is versioned).
 package kube

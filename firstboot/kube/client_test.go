@@ -3,11 +3,12 @@ package kube
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func TestWatch(t *testing.T) {
 			fmt.Fprintln(w, "{}")
 		case query.Get("watch") == "true" && query.Get("resourceVersion") == "7":
 			fmt.Fprintln(w, `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8"}}}`)
+			fmt.Fprintln(w, `{"type":"ADDED","object":{"metadata":{"name":"bad"},"spec":{"usages":7}}}`)
 			fmt.Fprintln(w, `{"type":"ADDED","object":{"metadata":{"name":"b","uid":"2"},"spec":{"request":"YQ==","signerName":"s"}}}`)
 			fmt.Fprintln(w, `{"type":"ERROR","object":{"code":410,"message":"too old"}}`)
 		default:
@@ -79,12 +81,21 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	ctx := context.Background()
-	all, version, err := c.ListCSRs(ctx)
+	var all []CSR
+	version, err := c.EachCSR(ctx, func(csr CSR, _ error) { all = append(all, csr) })
 	if err != nil || version != "7" || len(all) != 1 || all[0].Pending() {
 		t.Fatalf("listed %+v at %s, %v", all, version, err)
 	}
-	err = c.WatchCSRs(ctx, version, func(csr CSR) error {
-		return c.Approve(ctx, csr, "because", time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+	err = c.WatchCSRs(ctx, version, func(csr CSR, unread error) {
+		if unread != nil {
+			if csr.Metadata.Name != "bad" {
+				t.Errorf("unread: %+v, %v", csr, unread)
+			}
+			return
+		}
+		if err := c.Approve(ctx, csr, "because", time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+			t.Error(err)
+		}
 	})
 	if err == nil || !strings.Contains(err.Error(), "too old") {
 		t.Errorf("the watch ended with %v", err)
@@ -93,8 +104,61 @@ func TestWatch(t *testing.T) {
 		len(approved.Status.Conditions) != 1 || approved.Status.Conditions[0].Type != "Approved" {
 		t.Errorf("approved %+v", approved)
 	}
-	stop := errors.New("stop")
-	if err := c.WatchCSRs(ctx, version, func(CSR) error { return stop }); !errors.Is(err, stop) {
-		t.Errorf("the handler's error came out as %v", err)
+}
+
+// TestLongList: a list of many megabytes comes page by page, with one bad request that stops none of the others, and
+// takes no memory that grows with it.
+func TestLongList(t *testing.T) {
+	const pages, padding = 20, 1 << 20
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		page, _ := strconv.Atoi(query.Get("continue"))
+		if query.Get("limit") != "500" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		next := ""
+		if page+1 < pages {
+			next = strconv.Itoa(page + 1)
+		}
+		fmt.Fprintf(w, `{"kind":"CertificateSigningRequestList","items":[{"metadata":{"name":"a%d"},"spec":{"request":%q}},`, page, strings.Repeat("A", padding))
+		fmt.Fprintf(w, `{"metadata":{"name":"bad%d"},"spec":{"request":"not base64!"}},{"metadata":{"name":"z%d"}}],"metadata":{"resourceVersion":"9","continue":%q}}`, page, page, next)
+	})
+	read, bad, most := 0, 0, uint64(0)
+	version, err := c.EachCSR(context.Background(), func(csr CSR, err error) {
+		if strings.HasPrefix(csr.Metadata.Name, "bad") != (err != nil) {
+			t.Errorf("%s: %v", csr.Metadata.Name, err)
+		}
+		if err != nil {
+			bad++
+		}
+		read++
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapAlloc)
+	})
+	if err != nil || version != "9" || read != 3*pages || bad != pages {
+		t.Errorf("read %d, %d of them bad, at %q, %v", read, bad, version, err)
+	}
+	if most > 16*padding {
+		t.Errorf("%d MiB in use for a list of %d MiB", most>>20, pages*padding>>20)
+	}
+}
+
+// TestBrokenList: half a list is no list.
+func TestBrokenList(t *testing.T) {
+	for text, want := range map[string]string{
+		``: "EOF", `[]`: "begins with [", `{"items":7}`: "items is 7", `{"items":[{}`: "EOF", `{"items":null,"metadata":{"resourceVersion":"3"}`: "EOF",
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) })
+		if _, err := c.EachCSR(context.Background(), func(CSR, error) {}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"items":null,"metadata":{"resourceVersion":"3"}}`)
+	})
+	if version, err := c.EachCSR(context.Background(), func(CSR, error) {}); err != nil || version != "3" {
+		t.Errorf("an empty list: %q, %v", version, err)
 	}
 }

@@ -2,10 +2,7 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"time"
 )
@@ -58,63 +55,6 @@ type Condition struct {
 
 // Pending says whether nobody has decided yet.
 func (c CSR) Pending() bool { return len(c.Status.Conditions) == 0 }
-
-type csrList struct {
-	Metadata Metadata `json:"metadata"`
-	Items    []CSR    `json:"items"`
-}
-
-// ListCSRs lists the requests to the kubelet-serving signer, and the version from which to watch.
-func (c *Client) ListCSRs(ctx context.Context) ([]CSR, string, error) {
-	var list csrList
-	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}}
-	if err := c.Get(ctx, csrPath+"?"+query.Encode(), &list); err != nil {
-		return nil, "", fmt.Errorf("listing certificate requests: %w", err)
-	}
-	return list.Items, list.Metadata.ResourceVersion, nil
-}
-
-// WatchCSRs calls handle for every new or changed request until the server ends the watch (nil) or something fails.
-func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR) error) error {
-	query := url.Values{
-		"fieldSelector": {"spec.signerName=" + SignerKubeletServing}, "watch": {"true"},
-		"resourceVersion": {version}, "timeoutSeconds": {"300"},
-	}
-	resp, err := c.do(ctx, "GET", csrPath+"?"+query.Encode(), "", nil)
-	if err != nil {
-		return fmt.Errorf("watching certificate requests: %w", err)
-	}
-	defer resp.Body.Close()
-	for dec := json.NewDecoder(resp.Body); ; {
-		var event struct {
-			Type   string          `json:"type"`
-			Object json.RawMessage `json:"object"`
-		}
-		if err := dec.Decode(&event); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return fmt.Errorf("watching certificate requests: %w", Plain(err))
-		}
-		if err := handleEvent(event.Type, event.Object, handle); err != nil {
-			return err
-		}
-	}
-}
-
-func handleEvent(kind string, object []byte, handle func(CSR) error) error {
-	switch kind {
-	case "ADDED", "MODIFIED":
-		var csr CSR
-		if err := json.Unmarshal(object, &csr); err != nil {
-			return fmt.Errorf("parsing watched certificate request: %w", err)
-		}
-		return handle(csr)
-	case "ERROR": // mostly 410: the version is too old, list again
-		return fmt.Errorf("watching certificate requests: %s", object)
-	}
-	return nil
-}
 
 // Approve approves a request. One that somebody has decided meanwhile is left alone by the server (409).
 func (c *Client) Approve(ctx context.Context, csr CSR, message string, now time.Time) error {

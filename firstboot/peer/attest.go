@@ -22,6 +22,7 @@ type Attestation struct {
 	Epoch   int    `json:"epoch"`
 	Formed  bool   `json:"formed"`  // the node saw the cluster of this id and epoch formed
 	HasData bool   `json:"hasData"` // there is an etcd database on the node
+	Unsure  bool   `json:"unsure"`  // its journal was lost, so Formed does not count when it is false
 	Nonce   string `json:"nonce"`   // of who asked
 }
 

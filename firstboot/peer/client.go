@@ -5,12 +5,10 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -20,22 +18,23 @@ import (
 
 // Client calls one node. The node proves itself by a certificate for its name, whatever the address is.
 type Client struct {
+	from   string // cluster and epoch of who asks
 	node   node.Node
 	addr   string
 	random io.Reader
 	http   *http.Client
 }
 
-// NewClient makes a client for a node at addr, "host:port". base holds the caller's certificate and the peer CA;
-// random makes nonces.
-func NewClient(base *tls.Config, node node.Node, addr string, random io.Reader) *Client {
+// NewClient makes a client for a node at addr, "host:port". base holds the caller's certificate and the peer CA, from is
+// the caller's cluster; random makes nonces.
+func NewClient(base *tls.Config, from node.Cluster, node node.Node, addr string, random io.Reader) *Client {
 	cfg := base.Clone()
 	cfg.ServerName, cfg.MinVersion = node.Name, tls.VersionTLS13
 	if node.Fingerprint != "" {
 		cfg.VerifyConnection = func(s tls.ConnectionState) error { return checkNode(s, node) }
 	}
 	dialer := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
-	return &Client{node: node, addr: addr, random: random, http: &http.Client{
+	return &Client{from: token(from), node: node, addr: addr, random: random, http: &http.Client{
 		Timeout:   Timeout,
 		Transport: &http.Transport{TLSClientConfig: cfg, DialContext: dialer.DialContext, MaxIdleConns: 1, IdleConnTimeout: 20 * time.Second},
 	}}
@@ -75,16 +74,18 @@ func (c *Client) Attest(ctx context.Context) (Attestation, error) {
 	return Verify(data, c.node.Name, c.node.Fingerprint, nonce)
 }
 
+// Address is where the node is called, "host:port".
+func (c *Client) Address() string { return c.addr }
+
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-var errTimeout = errors.New("it took too long")
 
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.addr+path, nil)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set(clusterHeader, c.from)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, plain(err)
@@ -98,20 +99,4 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(data)))
 	}
 	return data, nil
-}
-
-// plain drops the caller's own port and the URL from a network error, so that the same trouble reads the same.
-func plain(err error) error {
-	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		return errTimeout
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		op.Source = nil
-	}
-	return err
 }

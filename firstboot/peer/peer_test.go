@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -54,11 +55,17 @@ func (a authority) pool() *x509.CertPool {
 // issue makes a certificate for a name, and the fingerprint of its key.
 func (a authority) issue(t testing.TB, name string) (tls.Certificate, string) {
 	t.Helper()
+	pair := a.issueAt(t, name, time.Time{}, time.Now().Add(time.Hour))
+	return pair, Fingerprint(pair.Leaf.RawSubjectPublicKeyInfo)
+}
+
+func (a authority) issueAt(t testing.TB, name string, from, to time.Time) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: from, NotAfter: to,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
@@ -68,33 +75,43 @@ func (a authority) issue(t testing.TB, name string) (tls.Certificate, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}, Fingerprint(cert.RawSubjectPublicKeyInfo)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}
 }
 
 // fakeNode is a node that has something to say.
 type fakeNode struct{}
 
-func (fakeNode) Status() status.Document { return status.Document{Node: "n1", Step: "etcd"} }
+func (fakeNode) Status(c Caller) status.Document {
+	return status.Document{Node: "n1", Step: "etcd", WaitingFor: fmt.Sprintf("%s, operator %v", c.Name, c.Operator)}
+}
 
-func (fakeNode) Attest() (Attestation, error) {
+func (fakeNode) Attest(Caller) (Attestation, error) {
 	return Attestation{Node: "n1", Cluster: "demo", Epoch: 1, Formed: true, HasData: true}, nil
 }
 
 // lab is a server for n1 with n2 in its inventory.
 type lab struct {
-	ca     authority
-	addr   string
-	n1, n2 node.Node
-	caller tls.Certificate // n2's
+	ca       authority
+	addr     string
+	n1, n2   node.Node
+	caller   tls.Certificate // n2's
+	operator tls.Certificate
+	turned   chan string // whom the server turned away, and why
 }
 
-func newLab(t *testing.T) lab {
+var demo = node.Cluster{ID: "demo", Epoch: 1}
+
+// newLab makes the lab; the clock, judged by From and Until, is the server's alone.
+func newLab(t *testing.T, clock Clock) lab {
 	t.Helper()
-	l := lab{ca: newAuthority(t), n1: node.Node{Name: "n1"}, n2: node.Node{Name: "n2"}}
+	l := lab{ca: newAuthority(t), n1: node.Node{Name: "n1"}, n2: node.Node{Name: "n2"}, turned: make(chan string, 1000)}
 	var server tls.Certificate
 	server, l.n1.Fingerprint = l.ca.issue(t, "n1")
 	l.caller, l.n2.Fingerprint = l.ca.issue(t, "n2")
-	s, err := NewServer(ServerOptions{Certificate: server, CA: l.ca.pool(), Inventory: []node.Node{l.n1, l.n2}, Now: time.Now, Node: fakeNode{}})
+	cfg := &node.Config{Cluster: demo, Node: "n1", Nodes: []node.Node{l.n1, l.n2}}
+	l.operator, cfg.Operator = l.ca.issue(t, node.OperatorName)
+	s, err := NewServer(ServerOptions{Certificate: server, CA: l.ca.pool(), Config: cfg, Clock: clock, Node: fakeNode{},
+		Refused: func(address string, why error) { l.turned <- address + ": " + why.Error() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,23 +119,25 @@ func newLab(t *testing.T) lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.ServeTLS(listener, "", "")
+	go s.Serve(listener)
 	t.Cleanup(func() { s.Close() })
 	l.addr = listener.Addr().String()
 	return l
 }
 
 func (l lab) client(node node.Node, certs ...tls.Certificate) *Client {
-	return NewClient(&tls.Config{RootCAs: l.ca.pool(), Certificates: certs}, node, l.addr, rand.Reader)
+	return NewClient(&tls.Config{RootCAs: l.ca.pool(), Certificates: certs}, demo, node, l.addr, rand.Reader)
 }
 
+// TestCalls: the handler knows who asks, by the certificate.
 func TestCalls(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, Clock{Now: time.Now})
 	ctx := context.Background()
-	operator, _ := l.ca.issue(t, OperatorCN)
-	for name, c := range map[string]*Client{"a node": l.client(l.n1, l.caller), "the operator": l.client(node.Node{Name: "n1"}, operator)} {
-		if d, err := c.Status(ctx); err != nil || d.Step != "etcd" {
-			t.Errorf("%s: status %+v, %v", name, d, err)
+	for want, c := range map[string]*Client{
+		"n2, operator false": l.client(l.n1, l.caller), "slipway-operator, operator true": l.client(node.Node{Name: "n1"}, l.operator),
+	} {
+		if d, err := c.Status(ctx); err != nil || d.WaitingFor != want {
+			t.Errorf("status %+v, %v, want the caller %q", d, err, want)
 		}
 	}
 	a, err := l.client(l.n1, l.caller).Attest(ctx)
@@ -127,25 +146,97 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestStrangers: who is not in the inventory by name and key gets nothing; nor does a node trust a stranger.
+// TestStrangers: who is not in the contract by name and key gets nothing, and the server says why; nor does a node trust
+// a stranger.
 func TestStrangers(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, Clock{Now: time.Now})
 	otherKey, _ := l.ca.issue(t, "n2")
 	unknown, _ := l.ca.issue(t, "n9")
-	foreign, _ := newAuthority(t).issue(t, OperatorCN)
-	for name, c := range map[string]*Client{
-		"no certificate": l.client(l.n1), "a key that is not in the inventory": l.client(l.n1, otherKey),
-		"an unknown name": l.client(l.n1, unknown), "an operator of another CA": l.client(l.n1, foreign),
-		"another node's name": l.client(node.Node{Name: "n2"}, l.caller), "another key than the inventory's": l.client(node.Node{Name: "n1", Fingerprint: l.n2.Fingerprint}, l.caller),
+	foreign, _ := newAuthority(t).issue(t, node.OperatorName)
+	second, _ := l.ca.issue(t, node.OperatorName)
+	old := l.ca.issueAt(t, "n2", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	const away = "it turned this node away: tls: bad certificate"
+	for name, c := range map[string]struct {
+		client     *Client
+		says, hear string // what the caller gets to know, and what the server tells of it
+	}{
+		"no certificate":                     {l.client(l.n1), "it turned this node away: tls: certificate required", ""},
+		"a key that is not in the inventory": {l.client(l.n1, otherKey), away, `127.0.0.1: "n2": its key is not the one in the inventory`},
+		"an unknown name":                    {l.client(l.n1, unknown), away, `127.0.0.1: "n9" is not in the inventory`},
+		"an operator of another CA":          {l.client(l.n1, foreign), away, `127.0.0.1: "slipway-operator": x509: certificate signed by unknown authority`},
+		"another operator of this CA":        {l.client(l.n1, second), away, `127.0.0.1: "slipway-operator": its key is not the operator's in this node's config`},
+		"an expired certificate":             {l.client(l.n1, old), away, `127.0.0.1: "n2": its certificate is valid from 2`},
+		"another node's name":                {l.client(node.Node{Name: "n2"}, l.caller), `x509: certificate is valid for n1, not n2`, ""},
+		"another key than the inventory's":   {l.client(node.Node{Name: "n1", Fingerprint: l.n2.Fingerprint}, l.caller), `the key of "n1" is not the one in the inventory`, ""},
 	} {
-		if d, err := c.Status(context.Background()); err == nil {
-			t.Errorf("%s: got %+v", name, d)
+		d, err := c.client.Status(context.Background())
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %+v, %v, want %q", name, d, err, c.says)
+		}
+		heard := ""
+		select {
+		case heard = <-l.turned:
+		default:
+		}
+		if !strings.HasPrefix(heard, c.hear) || c.hear == "" && heard != "" {
+			t.Errorf("%s: the server told %q, want %q", name, heard, c.hear)
+		}
+	}
+}
+
+// TestOtherClusters: a caller of another cluster is refused, one of another epoch learns from the attestation which epoch
+// this is, and gets nothing else.
+func TestOtherClusters(t *testing.T) {
+	l := newLab(t, Clock{Now: time.Now})
+	as := func(id string, epoch int) *Client {
+		c := l.client(l.n1, l.caller)
+		c.from = token(node.Cluster{ID: id, Epoch: epoch})
+		return c
+	}
+	for _, test := range []struct {
+		id             string
+		epoch          int
+		status, attest bool
+	}{{"demo", 1, true, true}, {"demo", 2, false, true}, {"other", 1, false, false}, {"demo", 0, false, false}, {"", 1, false, false}} {
+		_, err1 := as(test.id, test.epoch).Status(context.Background())
+		_, err2 := as(test.id, test.epoch).Attest(context.Background())
+		if (err1 == nil) != test.status || (err2 == nil) != test.attest {
+			t.Errorf("%s/%d: status %v, attestation %v", test.id, test.epoch, err1, err2)
+		}
+		for _, err := range []error{err1, err2} {
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf(`409 Conflict: "n2" asks as one of cluster "%s/%d", and this node is of "demo/1"`, test.id, test.epoch)) {
+				t.Errorf("%s/%d: %v", test.id, test.epoch, err)
+			}
+		}
+	}
+	if heard := <-l.turned; !strings.Contains(heard, "demo/2") {
+		t.Errorf("the server told %q", heard)
+	}
+}
+
+// TestWrongClock: a node whose clock is certainly wrong answers nodes and the operator by their keys, and strangers as
+// little as ever.
+func TestWrongClock(t *testing.T) {
+	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	for _, years := range []int{-10, 10} {
+		l := newLab(t, Clock{Now: func() time.Time { return time.Now().AddDate(years, 0, 0) }, From: from, Until: until})
+		for name, cert := range map[string]tls.Certificate{"a node": l.caller, "the operator": l.operator} {
+			if d, err := l.client(l.n1, cert).Status(context.Background()); err != nil || d.Step != "etcd" {
+				t.Errorf("%d years off, %s: %+v, %v", years, name, d, err)
+			}
+		}
+		otherKey, _ := l.ca.issue(t, "n2")
+		foreign, _ := newAuthority(t).issue(t, "n2")
+		for name, cert := range map[string]tls.Certificate{"another key": otherKey, "another CA": foreign} {
+			if d, err := l.client(l.n1, cert).Status(context.Background()); err == nil {
+				t.Errorf("%d years off, %s: got %+v", years, name, d)
+			}
 		}
 	}
 }
 
 func TestNonce(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, Clock{Now: time.Now})
 	c := l.client(l.n1, l.caller)
 	for _, nonce := range []string{"", "abc", strings.Repeat("A", 32), strings.Repeat("a", 200)} {
 		if _, err := c.get(context.Background(), attestPath+"?nonce="+nonce); err == nil || !strings.Contains(err.Error(), http.StatusText(400)) {

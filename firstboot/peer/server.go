@@ -6,90 +6,158 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
-	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"slipway/firstboot/status"
 	"slipway/node"
 )
 
-// Node is what the server asks the node. Attest fills in everything but the nonce.
+// Node is what the server asks the node, and for whom. Attest fills in everything but the nonce.
 type Node interface {
-	Status() status.Document
-	Attest() (Attestation, error)
+	Status(Caller) status.Document
+	Attest(Caller) (Attestation, error)
 }
 
 // ServerOptions is what a server is made of.
 type ServerOptions struct {
-	Certificate tls.Certificate  // the node's peer certificate with its key
-	CA          *x509.CertPool   // the peer CA
-	Inventory   []node.Node      // who may call, beside the operator
-	Now         func() time.Time // judges certificates
+	Certificate tls.Certificate // the node's peer certificate with its key
+	CA          *x509.CertPool  // the peer CA
+	Config      *node.Config    // who may call, and of which cluster this is
+	Clock       Clock
+	Refused     func(address string, why error) // hears of every caller that showed a certificate and was turned away
 	Node        Node
 }
 
-// NewServer makes the server; call ServeTLS of it with empty file names.
-func NewServer(o ServerOptions) (*http.Server, error) {
+// Server is the peer API of a node.
+type Server struct {
+	o     ServerOptions
+	key   crypto.Signer
+	rate  *rates
+	serve *http.Server
+}
+
+// NewServer makes the server; Serve runs it.
+func NewServer(o ServerOptions) (*Server, error) {
 	key, ok := o.Certificate.PrivateKey.(crypto.Signer)
 	if !ok {
 		return nil, errors.New("making peer server: the key cannot sign")
 	}
+	s := &Server{o: o, key: key, rate: newRates(o.Clock.Now, requestRate, requestBurst)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, _ *http.Request) { answer(w, o.Node.Status()) })
-	mux.HandleFunc("GET "+attestPath, func(w http.ResponseWriter, r *http.Request) { attest(w, r, o.Node, key) })
-	return &http.Server{
-		Handler: mux,
-		TLSConfig: &tls.Config{
-			Certificates: []tls.Certificate{o.Certificate}, MinVersion: tls.VersionTLS13, Time: o.Now,
-			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: o.CA,
-			VerifyConnection: func(s tls.ConnectionState) error { return admit(s, o.Inventory) },
-		},
+	mux.HandleFunc("GET "+statusPath, s.handle(false, s.status))
+	mux.HandleFunc("GET "+attestPath, s.handle(true, s.attest))
+	http1 := &http.Protocols{}
+	http1.SetHTTP1(true) // one request a connection at a time: the caps on connections are caps on work
+	s.serve = &http.Server{
+		Handler: mux, TLSConfig: s.tls(), Protocols: http1,
 		ReadTimeout: Timeout, WriteTimeout: Timeout, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: log.New(io.Discard, "", 0), // port scans are no news
-	}, nil
+		ErrorLog: log.New(io.Discard, "", 0), // port scans are no news; who shows a certificate is told of by Refused
+	}
+	return s, nil
 }
 
-// admit lets in whom the inventory knows by key, and the operator. The chain has been checked already.
-func admit(s tls.ConnectionState, inventory []node.Node) error {
-	if len(s.PeerCertificates) == 0 {
-		return errors.New("no certificate")
-	}
-	cert := s.PeerCertificates[0]
-	if cert.Subject.CommonName == OperatorCN {
-		return nil
-	}
-	known := slices.ContainsFunc(inventory, func(n node.Node) bool {
-		return n.Name == cert.Subject.CommonName && n.Fingerprint == Fingerprint(cert.RawSubjectPublicKeyInfo)
-	})
-	if !known {
-		return fmt.Errorf("%q is not in the inventory with this key", cert.Subject.CommonName)
-	}
-	return nil
+// Serve answers the callers of a listener until Close.
+func (s *Server) Serve(l net.Listener) error {
+	return s.serve.ServeTLS(newLimitedListener(l, s.o.Clock.Now), "", "")
 }
 
-func attest(w http.ResponseWriter, r *http.Request, node Node, key crypto.Signer) {
+// Close ends Serve and all connections.
+func (s *Server) Close() error { return s.serve.Close() }
+
+// tls asks for a certificate and leaves judging it to admit, which knows about clocks that are wrong. Every connection
+// proves itself anew.
+func (s *Server) tls() *tls.Config {
+	base := &tls.Config{
+		Certificates: []tls.Certificate{s.o.Certificate}, MinVersion: tls.VersionTLS13, Time: s.o.Clock.Now,
+		ClientAuth: tls.RequireAnyClientCert, ClientCAs: s.o.CA, SessionTicketsDisabled: true,
+		NextProtos: []string{"http/1.1"},
+	}
+	outer := base.Clone()
+	outer.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		inner := base.Clone()
+		inner.VerifyConnection = func(state tls.ConnectionState) error {
+			_, err := s.o.admit(state)
+			if err != nil {
+				s.refused(hello.Conn.RemoteAddr().String(), err)
+			}
+			return err
+		}
+		return inner, nil
+	}
+	return outer
+}
+
+// refused tells of a caller, without the port, which is another one each time.
+func (s *Server) refused(address string, why error) {
+	if s.o.Refused == nil {
+		return
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	s.o.Refused(address, why)
+}
+
+// handle finds out who asks, and asks only what it may.
+func (s *Server) handle(anyEpoch bool, answer func(http.ResponseWriter, *http.Request, Caller)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		caller, err := s.o.admit(*r.TLS)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		if !s.rate.take(caller.Name) {
+			http.Error(w, "too many requests", http.StatusTooManyRequests)
+			return
+		}
+		if err := checkCluster(r, caller, s.o.Config.Cluster, anyEpoch); err != nil {
+			s.refused(r.RemoteAddr, err)
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		answer(w, r, caller)
+	}
+}
+
+func parseToken(text string) (id string, epoch int, ok bool) {
+	id, number, found := strings.Cut(text, "/")
+	epoch, err := strconv.Atoi(number)
+	return id, epoch, found && err == nil && epoch > 0
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request, caller Caller) {
+	reply(w, s.o.Node.Status(caller))
+}
+
+// attest answers whatever the caller's epoch is: the answer names the node's own, and a caller that is out of date
+// learns it from there.
+func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 	nonce := r.URL.Query().Get("nonce")
 	if !nonceShape.MatchString(nonce) {
 		http.Error(w, "nonce must be 32 to 128 lower-case hex digits", http.StatusBadRequest)
 		return
 	}
-	a, err := node.Attest()
-	if err == nil {
-		a.Nonce = nonce
-		var s Signed
-		if s, err = Sign(key, a); err == nil {
-			answer(w, s)
-			return
-		}
+	a, err := s.o.Node.Attest(caller)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	http.Error(w, err.Error(), http.StatusInternalServerError)
+	a.Nonce = nonce
+	signed, err := Sign(s.key, a)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	reply(w, signed)
 }
 
-func answer(w http.ResponseWriter, v any) {
+func reply(w http.ResponseWriter, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -1,0 +1,139 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+)
+
+// pageSize is how many objects are asked for at once.
+const pageSize = 500
+
+// EachCSR calls handle for every request to the kubelet-serving signer and gives the version from which to watch. One
+// that cannot be read comes with its name, as far as there is one, and an error: it is no reason to pass over the others.
+func (c *Client) EachCSR(ctx context.Context, handle func(CSR, error)) (version string, err error) {
+	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}, "limit": {strconv.Itoa(pageSize)}}
+	for {
+		page, err := c.page(ctx, csrPath+"?"+query.Encode(), handle)
+		if err != nil {
+			return "", fmt.Errorf("listing certificate requests: %w", err)
+		}
+		if page.Continue == "" {
+			return page.ResourceVersion, nil
+		}
+		query.Set("continue", page.Continue)
+	}
+}
+
+// listMeta is a list's own metadata.
+type listMeta struct {
+	ResourceVersion string `json:"resourceVersion"`
+	Continue        string `json:"continue"`
+}
+
+func (c *Client) page(ctx context.Context, path string, handle func(CSR, error)) (listMeta, error) {
+	resp, err := c.do(ctx, "GET", path, "", nil)
+	if err != nil {
+		return listMeta{}, err
+	}
+	defer resp.Body.Close()
+	m, err := readList(resp.Body, handle)
+	if err != nil {
+		return m, fmt.Errorf("reading the list: %w", Plain(err))
+	}
+	return m, nil
+}
+
+// readList reads a list object by object, whatever the order of its keys.
+func readList(r io.Reader, handle func(CSR, error)) (m listMeta, err error) {
+	dec := json.NewDecoder(r)
+	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+		return m, errors.Join(err, fmt.Errorf("it begins with %v", token))
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return m, err
+		}
+		switch key {
+		case "metadata":
+			err = dec.Decode(&m)
+		case "items":
+			err = readItems(dec, handle)
+		default:
+			err = dec.Decode(&json.RawMessage{})
+		}
+		if err != nil {
+			return m, err
+		}
+	}
+	_, err = dec.Token()
+	return m, err
+}
+
+func readItems(dec *json.Decoder, handle func(CSR, error)) error {
+	token, err := dec.Token()
+	if err != nil || token == nil { // null
+		return err
+	}
+	if token != json.Delim('[') {
+		return fmt.Errorf("items is %v", token)
+	}
+	for dec.More() {
+		var item json.RawMessage
+		if err := dec.Decode(&item); err != nil {
+			return err
+		}
+		handle(parseCSR(item))
+	}
+	_, err = dec.Token()
+	return err
+}
+
+// parseCSR reads one request, or at least its name.
+func parseCSR(data []byte) (CSR, error) {
+	var csr CSR
+	err := json.Unmarshal(data, &csr)
+	if err == nil {
+		return csr, nil
+	}
+	var named struct{ Metadata Metadata }
+	json.Unmarshal(data, &named) // then it stays without a name
+	return CSR{Metadata: named.Metadata}, fmt.Errorf("parsing certificate request: %w", err)
+}
+
+// WatchCSRs calls handle for every new or changed request until the server ends the watch (nil) or something fails; see
+// EachCSR for those that cannot be read.
+func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR, error)) error {
+	query := url.Values{
+		"fieldSelector": {"spec.signerName=" + SignerKubeletServing}, "watch": {"true"},
+		"resourceVersion": {version}, "timeoutSeconds": {"300"},
+	}
+	resp, err := c.do(ctx, "GET", csrPath+"?"+query.Encode(), "", nil)
+	if err != nil {
+		return fmt.Errorf("watching certificate requests: %w", err)
+	}
+	defer resp.Body.Close()
+	for dec := json.NewDecoder(resp.Body); ; {
+		var event struct {
+			Type   string          `json:"type"`
+			Object json.RawMessage `json:"object"`
+		}
+		if err := dec.Decode(&event); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return fmt.Errorf("watching certificate requests: %w", Plain(err))
+		}
+		switch event.Type {
+		case "ADDED", "MODIFIED":
+			handle(parseCSR(event.Object))
+		case "ERROR": // mostly 410: the version is too old, list again
+			return fmt.Errorf("watching certificate requests: %s", event.Object)
+		}
+	}
+}

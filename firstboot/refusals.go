@@ -1,0 +1,75 @@
+package firstboot
+
+import (
+	"errors"
+	"sync"
+)
+
+// refusal is a request that is left alone, and why.
+type refusal struct {
+	name string
+	why  error
+}
+
+// serverRefusal is the API server's word against a request that the inventory vouches for.
+type serverRefusal struct{ error }
+
+// refusals remembers, by UID, what was refused, as long as it is there; several goroutines may use it.
+type refusals struct {
+	mu  sync.Mutex
+	all map[string]refusal
+}
+
+// replace takes a new list over, and tells of those that are new in it.
+func (r *refusals) replace(all map[string]refusal, tell func(refusal)) {
+	var fresh []refusal
+	r.mu.Lock()
+	for uid, refused := range all {
+		if _, known := r.all[uid]; !known {
+			fresh = append(fresh, refused)
+		}
+	}
+	r.all = all
+	r.mu.Unlock()
+	for _, refused := range fresh {
+		tell(refused)
+	}
+}
+
+// add remembers and tells of one more.
+func (r *refusals) add(uid string, refused refusal, tell func(refusal)) {
+	r.mu.Lock()
+	_, known := r.all[uid]
+	fits := !known && len(r.all) < atOnce
+	if fits {
+		if r.all == nil {
+			r.all = map[string]refusal{}
+		}
+		r.all[uid] = refused
+	}
+	r.mu.Unlock()
+	if fits {
+		tell(refused)
+	}
+}
+
+// byServer is the server's refusal of a request, if it has refused it.
+func (r *refusals) byServer(uid string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if why, ok := errors.AsType[serverRefusal](r.all[uid].why); ok {
+		return why
+	}
+	return nil
+}
+
+// texts are the reasons by the requests' names.
+func (r *refusals) texts() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	texts := map[string]string{}
+	for _, refused := range r.all {
+		texts[refused.name] = refused.why.Error()
+	}
+	return texts
+}
