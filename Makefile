@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build demo test test-unit test-qemu deps deps-build bench bench-pack fmt clean
+.PHONY: all build release demo test test-unit test-qemu deps deps-build bench bench-pack fmt clean
 
 all: build
 
@@ -16,7 +16,11 @@ test: deps build
 	scripts/test
 
 build: deps-build
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -buildid=' -o bin/ ./cmd/slipway ./cmd/slipwayd
+	scripts/compile bin
+
+# The file to hand out, with its checksum, completions and man pages: the same bytes from the same commit.
+release: deps-build
+	scripts/release dist
 
 deps:
 	scripts/deps all
@@ -34,4 +38,4 @@ fmt:
 	gofmt -w $$(git ls-files '*.go')
 
 clean:
-	rm -rf bin $(OUT)
+	rm -rf bin dist cmd/slipway/carried/bin/*.gz $(OUT)

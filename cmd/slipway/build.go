@@ -64,7 +64,7 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
 	f.StringVar(&o.cache, "cache", "", "folder for stage results, each removed when unused for two weeks (default: slipway in the user's cache folder)")
 	f.StringVar(&o.vendor, "vendor", "", "folder to look for .deb files in and below it before the network")
-	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: slipwayd beside this program)")
+	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: the one that slipway carries)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
 	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: new bytes of the payloads and today's versions of the packages named, or of all")
 	f.Lookup("update").NoOptDefVal = imagebuild.All
@@ -91,7 +91,15 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	host, err := buildHost(ctx, o)
+	cache, err := cacheDir(o.cache)
+	if err != nil {
+		return err
+	}
+	daemon, err := findDaemon(o.slipwayd, cache)
+	if err != nil {
+		return err
+	}
+	host, err := buildHost(ctx, o, daemon)
 	if err != nil {
 		return err
 	}
@@ -106,7 +114,10 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if !o.quiet {
 		plan.Print(s.err)
 	}
-	opt, err := buildSetup(s, o, loaded.Spec)
+	if err := daemon.place(); err != nil {
+		return err
+	}
+	opt, err := buildSetup(s, o, cache, loaded.Spec)
 	if err != nil {
 		return err
 	}
@@ -121,23 +132,12 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 }
 
 // buildHost finds what the plan needs to know of this machine.
-func buildHost(ctx context.Context, o buildOptions) (payload.Host, error) {
-	if o.slipwayd == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return payload.Host{}, fmt.Errorf("looking for slipwayd: %w", err)
-		}
-		o.slipwayd = filepath.Join(filepath.Dir(self), "slipwayd")
-	}
-	sum, err := durable.Digest(o.slipwayd)
-	if err != nil {
-		return payload.Host{}, usageError{fmt.Errorf("looking for slipwayd: %w\nhint: `make build` puts it beside slipway; or name it with --slipwayd", err)}
-	}
+func buildHost(ctx context.Context, o buildOptions, d daemon) (payload.Host, error) {
 	host, err := payload.Probe(ctx, payload.Exec{}, os.Environ(), os.TempDir())
 	if err != nil {
 		return host, err
 	}
-	host.SpecDir, host.Slipwayd, host.SlipwaydSHA256 = filepath.Dir(o.spec), o.slipwayd, sum
+	host.SpecDir, host.Slipwayd, host.SlipwaydSHA256 = filepath.Dir(o.spec), d.path, d.sha256
 	return host, nil
 }
 
@@ -151,13 +151,10 @@ func buildTools(ctx context.Context, plan *imagebuild.Plan) (imagebuild.Tools, e
 }
 
 // buildSetup turns flags and the environment into the builder's options.
-func buildSetup(s streams, o buildOptions, spec *cluster.Spec) (imagebuild.Options, error) {
-	cache, err := cacheDir(o.cache)
-	if err != nil {
-		return imagebuild.Options{}, err
-	}
+func buildSetup(s streams, o buildOptions, cache string, spec *cluster.Spec) (imagebuild.Options, error) {
 	epoch := time.Now().Unix()
 	if text := os.Getenv("SOURCE_DATE_EPOCH"); text != "" {
+		var err error
 		if epoch, err = strconv.ParseInt(text, 10, 64); err != nil {
 			return imagebuild.Options{}, usageError{fmt.Errorf("reading SOURCE_DATE_EPOCH %q: want seconds since 1970", text)}
 		}

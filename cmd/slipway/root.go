@@ -58,6 +58,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newVSphereCmd,
 		newStatusCmd,
 		newWaitCmd,
+		newManCmd,
 	} {
 		root.AddCommand(verb(s))
 	}
@@ -76,8 +77,14 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("there is no verb %q\nhint: %s", args[0], hint)}
 }
 
-// buildVersion is what the Go toolchain knows of the source.
+// version is set by the linker when a release is made.
+var version string
+
+// buildVersion is the release's, or else what the Go toolchain knows of the source.
 func buildVersion() string {
+	if version != "" {
+		return version
+	}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		return b.Main.Version
 	}
