@@ -30,21 +30,22 @@ func (r *Report) decode(ctx context.Context, content grain.Source) {
 	if err := grain.Each(ctx, src, grain.Options{Size: 64 << 10}, func(grain.Grain) error { return nil }); err != nil {
 		r.find(0, "disk", err.Error())
 	}
-	slices.SortFunc(src.bad, func(a, b unreadable) int { return cmp.Compare(a.at, b.at) })
+	src.sort()
 	for i, b := range src.bad {
 		if i == mostFindings {
-			r.find(b.at, "disk", fmt.Sprintf("and %d more places from here on cannot be read", len(src.bad)-i))
+			r.find(b.at, "disk", fmt.Sprintf("and %d more places from here on cannot be read", src.count-i))
 			break
 		}
 		r.find(b.at, "disk", b.err.Error())
 	}
 }
 
-// forgiving is a disk that reads as zeros where it cannot be read, and remembers where that is.
+// forgiving is a disk that reads as zeros where it cannot be read. It counts these places, and keeps the first ones.
 type forgiving struct {
 	grain.Source
-	mu  sync.Mutex
-	bad []unreadable
+	mu    sync.Mutex
+	bad   []unreadable
+	count int
 }
 
 type unreadable struct {
@@ -59,15 +60,24 @@ func (f *forgiving) ReadAt(p []byte, off int64) (int, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.bad = append(f.bad, unreadable{off + int64(n), err})
+	f.count++
+	if f.bad = append(f.bad, unreadable{off + int64(n), err}); len(f.bad) > 4*mostFindings {
+		f.sort()
+	}
 	clear(p[n:])
 	return len(p), nil
+}
+
+// sort puts what is kept in order, as the readers on several cores are not, and leaves what is named and one more.
+func (f *forgiving) sort() {
+	slices.SortFunc(f.bad, func(a, b unreadable) int { return cmp.Compare(a.at, b.at) })
+	f.bad = f.bad[:min(len(f.bad), mostFindings+1)]
 }
 
 // Compare adds a finding if the disk in the file r is not that of raw. What one has beyond the end of the other must be
 // zero. Holes that both have are not read. An error is about raw, or that ctx ended.
 func (r *Report) Compare(ctx context.Context, file io.ReaderAt, size int64, raw grain.Source) error {
-	content, err := Content(file, size)
+	content, err := Content(ctx, file, size)
 	if err != nil {
 		return nil // it is among the findings already
 	}

@@ -109,7 +109,7 @@ func read(t *testing.T, path string) []byte {
 // disk is all of the disk in the file at path.
 func disk(t *testing.T, path string) []byte {
 	t.Helper()
-	d, err := OpenDisk(path)
+	d, err := OpenDisk(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

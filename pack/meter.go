@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -18,7 +19,7 @@ type meter struct {
 }
 
 // metered is src with progress, if anybody wants to hear it.
-func metered(src grain.Source, tell func(done, total int64)) (grain.Source, error) {
+func metered(ctx context.Context, src grain.Source, tell func(done, total int64)) (grain.Source, error) {
 	if tell == nil {
 		return src, nil
 	}
@@ -27,6 +28,9 @@ func metered(src grain.Source, tell func(done, total int64)) (grain.Source, erro
 		start, end, err := src.Data(off)
 		if errors.Is(err, io.EOF) {
 			return m, nil
+		}
+		if err == nil {
+			err = ctx.Err()
 		}
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,13 +41,14 @@ type Disk struct {
 	io.Closer
 }
 
-// OpenDisk opens the disk in the file of that name, whatever its format, and refuses one that was cut short.
-func OpenDisk(name string) (Disk, error) {
+// OpenDisk opens the disk in the file of that name, whatever its format, and refuses one that was cut short. Once ctx has
+// ended, the disk cannot be read any more.
+func OpenDisk(ctx context.Context, name string) (Disk, error) {
 	f, size, err := Open(name)
 	if err != nil {
 		return Disk{}, err
 	}
-	src, err := Content(f, size)
+	src, err := Content(ctx, f, size)
 	if err == nil {
 		err = whole(src)
 	}
@@ -95,19 +97,20 @@ func Detect(r io.ReaderAt) (Format, error) {
 	return Raw, nil
 }
 
-// Content opens the disk in the file r, whatever its format.
-func Content(r io.ReaderAt, size int64) (grain.Source, error) {
+// Content opens the disk in the file r, whatever its format. Looking for data in the tables of a file reads them, and
+// fails once ctx has ended.
+func Content(ctx context.Context, r io.ReaderAt, size int64) (grain.Source, error) {
 	format, err := Detect(r)
 	if err != nil {
 		return nil, err
 	}
 	switch format {
 	case QCOW2:
-		return qcow2.Open(r, size)
+		return qcow2.Open(stoppable{ctx, r}, size)
 	case VMDK:
-		return vmdk.Open(r, size)
+		return vmdk.Open(stoppable{ctx, r}, size)
 	case OVA:
-		return archived(r, size)
+		return archived(stoppable{ctx, r}, size)
 	}
 	if f, ok := r.(*os.File); ok {
 		return grain.File(f)

@@ -63,7 +63,7 @@ type Result struct {
 // File packs the disk in the file image, raw or of any other format, into out. Failed or cancelled, it leaves nothing
 // and no change. Killed, it leaves a hidden file beside out, which the next File for out takes over.
 func File(ctx context.Context, image, out string, f Format, o Options) (Result, error) {
-	disk, err := OpenDisk(image)
+	disk, err := OpenDisk(ctx, image)
 	if err != nil {
 		return Result{}, err
 	}
@@ -72,7 +72,7 @@ func File(ctx context.Context, image, out string, f Format, o Options) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	src, err := metered(disk, o.Progress)
+	src, err := metered(ctx, disk, o.Progress)
 	if err != nil {
 		return Result{}, fmt.Errorf("looking for data in %q: %w", image, err)
 	}

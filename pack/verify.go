@@ -3,6 +3,7 @@ package pack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -50,16 +51,23 @@ func examine(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	}
 	report := &Report{Format: format, Report: verify.Report{Size: size, Partitions: []string{}, Findings: []verify.Finding{}}}
 	content, err := report.container(ctx, r, size)
-	if err != nil {
+	lost := errors.Is(err, errLost)
+	if err != nil && !lost {
 		return nil, err
 	}
 	slices.SortStableFunc(report.Findings, func(a, b verify.Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	if lost {
+		report.find(0, "disk", errLost.Error())
+	}
 	if content != nil {
 		report.decode(ctx, content)
-		report.disk(content)
+		report.disk(ctx, content)
 	}
 	return report, nil
 }
+
+// errLost ends the reading of a file after its tables: a few bytes of them could stand for any amount of disk.
+var errLost = errors.New("it was not read, as the tables do not say for certain where it is")
 
 // container checks what is around the disk and opens the disk; nil if it cannot be opened, which is a finding.
 func (r *Report) container(ctx context.Context, file io.ReaderAt, size int64) (grain.Source, error) {
@@ -72,6 +80,9 @@ func (r *Report) container(ctx context.Context, file io.ReaderAt, size int64) (g
 		for _, f := range found {
 			r.find(f.Offset, "qcow2", f.Text)
 		}
+		if slices.ContainsFunc(found, func(f qcow2.Finding) bool { return f.Damage }) {
+			return nil, errLost
+		}
 	case VMDK:
 		r.lint(file, size, 0)
 	case OVA:
@@ -79,7 +90,7 @@ func (r *Report) container(ctx context.Context, file io.ReaderAt, size int64) (g
 			return nil, err
 		}
 	}
-	content, err := Content(file, size)
+	content, err := Content(ctx, file, size)
 	if err != nil {
 		r.find(0, string(r.Format), err.Error())
 		return nil, nil
@@ -101,7 +112,12 @@ func (r *Report) archive(ctx context.Context, file io.ReaderAt, size int64) erro
 	for _, f := range found.Findings {
 		r.find(f.Offset, "ova", f.Text)
 	}
+	linted := map[string]bool{}
 	for _, d := range found.Disks {
+		if linted[d.File.Name] { // a descriptor may name one file a thousand times
+			continue
+		}
+		linted[d.File.Name] = true
 		content := d.File.Content()
 		r.lint(content, content.Size(), d.File.Data)
 		if disk, err := vmdk.Open(content, content.Size()); err == nil && disk.Size() != d.Capacity {
@@ -119,8 +135,8 @@ func (r *Report) lint(file io.ReaderAt, size, base int64) {
 }
 
 // disk checks the disk inside.
-func (r *Report) disk(content grain.Source) {
-	disk, err := verify.Raw(content, content.Size())
+func (r *Report) disk(ctx context.Context, content grain.Source) {
+	disk, err := verify.Raw(stoppable{ctx, content}, content.Size())
 	if err != nil {
 		r.find(0, "disk", err.Error())
 		return

@@ -246,3 +246,62 @@ func TestCompareUnreadable(t *testing.T) {
 		t.Errorf("%v %v", err, report.Findings)
 	}
 }
+
+// Tables that do not say for certain where the disk is end the reading, and the report says so; a wrong count does not.
+func TestVerifyLostDisk(t *testing.T) {
+	good := read(t, mustPack(t, goodDisk(t), "x.qcow2", Options{}).Path)
+	table := int(binary.BigEndian.Uint64(good[65536:]) & (1<<56 - 1))
+	const lost = "disk at byte 0: it was not read, as the tables do not say for certain where it is"
+	for name, c := range map[string]struct {
+		spoil func([]byte)
+		want  bool
+	}{
+		"twice":      {func(b []byte) { copy(b[table+8*17:], b[table+8*16:table+8*17]) }, true},
+		"outside":    {func(b []byte) { b[table+8*16+1] = 1 }, true},
+		"count":      {func(b []byte) { b[len(b)-65536+1] ^= 1 }, false},
+		"copied bit": {func(b []byte) { b[65536] ^= 0x80 }, false},
+	} {
+		b := bytes.Clone(good)
+		c.spoil(b)
+		if report, got := check(t, b); strings.Contains(got, lost) != c.want || (report.RootFiles == 0) != c.want {
+			t.Errorf("%s: %d files\n%s", name, report.RootFiles, got)
+		}
+	}
+}
+
+// A forgiving disk counts what it is told of, and keeps the first ones, in whatever order they come.
+func TestForgivingCounts(t *testing.T) {
+	f := &forgiving{Source: broken{}}
+	for i := range 100_000 {
+		if _, err := f.ReadAt(make([]byte, 1), int64(i*7919%100_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.sort()
+	if f.count != 100_000 || len(f.bad) != mostFindings+1 || cap(f.bad) > 1000 || f.bad[mostFindings].at != mostFindings {
+		t.Errorf("%d counted, %d kept in %d", f.count, len(f.bad), cap(f.bad))
+	}
+}
+
+// An interrupt ends a search for data that never finds any.
+func TestMeteredCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &manyExtents{then: cancel, after: 1000}
+	if _, err := metered(ctx, m, func(int64, int64) {}); !errors.Is(err, context.Canceled) || m.asked > 1001 {
+		t.Errorf("%v after %d extents", err, m.asked)
+	}
+}
+
+// manyExtents is a disk of holes and single bytes, and does something after so many of them.
+type manyExtents struct {
+	broken
+	asked, after int
+	then         func()
+}
+
+func (m *manyExtents) Data(off int64) (int64, int64, error) {
+	if m.asked++; m.asked == m.after {
+		m.then()
+	}
+	return off + 1, off + 2, nil
+}

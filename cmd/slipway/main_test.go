@@ -19,7 +19,7 @@ import (
 
 // TestMain lets scripts call the command line as the program slipway.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"slipway": main})
+	testscript.Main(m, map[string]func(){"slipway": main, "measured": measured})
 }
 
 // TestScripts runs the command line's specification: one script a promise.

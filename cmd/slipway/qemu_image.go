@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 // qemuImage finds the disk in a file of any format, for QEMU to read in place.
-func qemuImage(name string) (string, qemu.Inside, error) {
+func qemuImage(ctx context.Context, name string) (string, qemu.Inside, error) {
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return "", qemu.Inside{}, fmt.Errorf("finding the image: %w", err)
@@ -22,14 +23,14 @@ func qemuImage(name string) (string, qemu.Inside, error) {
 		return "", qemu.Inside{}, err
 	}
 	defer f.Close()
-	inside, err := insideOf(f, size)
+	inside, err := insideOf(ctx, f, size)
 	if err != nil {
 		return "", inside, usageError{fmt.Errorf("looking into image %q: %w", path, err)}
 	}
 	return path, inside, nil
 }
 
-func insideOf(f io.ReaderAt, size int64) (in qemu.Inside, err error) {
+func insideOf(ctx context.Context, f io.ReaderAt, size int64) (in qemu.Inside, err error) {
 	format, err := pack.Detect(f)
 	if err != nil {
 		return in, err
@@ -41,7 +42,7 @@ func insideOf(f io.ReaderAt, size int64) (in qemu.Inside, err error) {
 			return in, err
 		}
 	}
-	content, err := pack.Content(f, size)
+	content, err := pack.Content(ctx, f, size)
 	if err != nil {
 		return in, err
 	}

@@ -66,7 +66,7 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 	}
 	if o.image != "" || o.vmware {
 		image := cmp.Or(o.image, req.Artefacts.Image)
-		if req.Artefacts.Image, req.Artefacts.Inside, err = qemuImage(image); err != nil {
+		if req.Artefacts.Image, req.Artefacts.Inside, err = qemuImage(ctx, image); err != nil {
 			return err
 		}
 	}

@@ -26,8 +26,10 @@ func newVerifyCmd(s streams) *cobra.Command {
 the descriptor; of a VMDK or qcow2 every table and block; and of the disk in each of them both partition tables, the
 EFI system partition, the unified kernel image, the hash tree against the root hash on the kernel command line, the
 partition UUIDs, and what the root file system holds: its kernel's modules, no identity, no passwords, no private
-keys and no seeds, also in the copy of /var that a first boot begins with. A debug image is named as one. It needs no privileges and changes nothing. Every finding is one line with its offset: in the file, or on the disk
-inside if the line begins with "disk". VMDK and OVA files of other programs have findings, as they are held to ours.
+keys and no seeds, also in the copy of /var that a first boot begins with. A debug image is named as one. It needs no
+privileges and changes nothing. Every finding is one line with its offset: in the file, or on the disk inside if the
+line begins with "disk". VMDK and OVA files of other programs have findings, as they are held to ours. After a hundred
+findings in one part it reads no further there, whatever the file says of its size.
 
 Exit codes: 0 nothing found; 1 findings; 2 wrong input; 130 interrupted.`,
 		Example: "  slipway verify out/single.raw\n  slipway verify out/single.ova --raw out/single.raw",
@@ -57,7 +59,7 @@ func runVerify(ctx context.Context, s streams, o verifyOptions, path string) err
 		return fmt.Errorf("reading %q: %w", path, err)
 	}
 	if o.raw != "" {
-		raw, err := pack.OpenDisk(o.raw)
+		raw, err := pack.OpenDisk(ctx, o.raw)
 		if err != nil {
 			return err
 		}

@@ -137,6 +137,9 @@ func (b bootSector) geometry() (geometry, error) {
 		return g, fmt.Errorf("boot sector leaves no room for data")
 	}
 	g.clusters = (g.sectors - g.dataStart()) / g.perCluster
+	if g.clusters > maxClusters {
+		return g, fmt.Errorf("%d clusters are more than the %d that can be read", g.clusters, maxClusters)
+	}
 	if int64(g.clusters)+rootCluster > int64(g.fatSectors)*sectorSize/4 {
 		return g, fmt.Errorf("FAT of %d sectors is too short for %d clusters", g.fatSectors, g.clusters)
 	}

@@ -26,10 +26,17 @@ type Volume struct {
 	Files    []Entry // sorted by path
 }
 
-const maxDepth = 16
+// Limits of what is read into memory: far above what [Write] makes of a boot loader and some kernels.
+const (
+	maxClusters = 2 << 20 // 8 GiB of 4 KiB each
+	maxDepth    = 16
+	maxFiles    = 4096
+	maxFolder   = 2 << 20 // bytes: FAT's own limit, 65536 entries
+	maxLongName = 3 * 255 // bytes: FAT's own limit, in UTF-8
+)
 
 // Read reads the file system at the start of r and checks it on the way: boot sector and backup, both FATs,
-// chains and directory entries. It reads no file's content.
+// chains and directory entries. It reads no file's content, and refuses what is larger than such a partition needs to be.
 func Read(r io.ReaderAt) (*Volume, error) {
 	v, err := read(r)
 	if err != nil {
@@ -68,23 +75,25 @@ func read(r io.ReaderAt) (*Volume, error) {
 
 // readFAT returns the first FAT's entries after comparing it with the second.
 func readFAT(r io.ReaderAt, g geometry) ([]uint32, error) {
-	size := int(g.clusters+rootCluster) * 4
-	var both [fatCount][]byte
-	for i := range both {
-		both[i] = make([]byte, size)
-		at := (reservedSectors + int64(i)*int64(g.fatSectors)) * sectorSize
-		if _, err := r.ReadAt(both[i], at); err != nil {
-			return nil, fmt.Errorf("reading FAT at byte %d: %w", at, err)
+	fat := make([]uint32, g.clusters+rootCluster)
+	var both [fatCount][64 << 10]byte
+	for done := 0; done < len(fat); {
+		n := min(4*(len(fat)-done), len(both[0]))
+		for i := range both {
+			at := (reservedSectors+int64(i)*int64(g.fatSectors))*sectorSize + 4*int64(done)
+			if _, err := r.ReadAt(both[i][:n], at); err != nil {
+				return nil, fmt.Errorf("reading FAT at byte %d: %w", at, err)
+			}
 		}
-	}
-	for i := range both[0] {
-		if both[0][i] != both[1][i] {
-			return nil, fmt.Errorf("the two FATs differ at entry %d, byte %d", i/4, reservedSectors*sectorSize+i)
+		for i := range n {
+			if both[0][i] != both[1][i] {
+				return nil, fmt.Errorf("the two FATs differ at entry %d, byte %d", done+i/4, reservedSectors*sectorSize+4*done+i)
+			}
 		}
-	}
-	fat := make([]uint32, size/4)
-	if _, err := binary.Decode(both[0], binary.LittleEndian, fat); err != nil {
-		return nil, fmt.Errorf("decoding FAT: %w", err)
+		for i := range n / 4 {
+			fat[done+i] = binary.LittleEndian.Uint32(both[0][4*i:])
+		}
+		done += n / 4
 	}
 	return fat, nil
 }
@@ -123,6 +132,9 @@ func (d *reader) folder(path string, first uint32, depth int) error {
 	if err != nil {
 		return fmt.Errorf("folder %q: %w", path, err)
 	}
+	if x.size() > maxFolder {
+		return fmt.Errorf("folder %q has %d bytes, more than %d", path, x.size(), maxFolder)
+	}
 	b := make([]byte, x.size())
 	if _, err := x.ReadAt(b, 0); err != nil {
 		return fmt.Errorf("folder %q: %w", path, err)
@@ -132,7 +144,9 @@ func (d *reader) folder(path string, first uint32, depth int) error {
 		if e := b[:entrySize]; e[0] == 0xe5 || e[0] == '.' {
 			long = ""
 		} else if e[11]&attrLong == attrLong {
-			long = longPiece(e) + long
+			if long = longPiece(e) + long; len(long) > maxLongName {
+				return fmt.Errorf("folder %q: there is a name of more than 255 letters", path)
+			}
 		} else {
 			if err := d.entry(path, long, e, depth); err != nil {
 				return err
@@ -172,7 +186,9 @@ func (d *reader) entry(path, long string, e []byte, depth int) error {
 	if size > 0 {
 		found.Offset = d.g.offset(first)
 	}
-	d.v.Files = append(d.v.Files, found)
+	if d.v.Files = append(d.v.Files, found); len(d.v.Files) > maxFiles {
+		return fmt.Errorf("there are more than %d files", maxFiles)
+	}
 	return nil
 }
 

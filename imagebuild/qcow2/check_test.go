@@ -62,7 +62,7 @@ func TestFindings(t *testing.T) {
 		"l1 offset":         {func(b []byte) { b[47] = 1 }, "byte 40: L1 table at byte 65537 is out of place"},
 		"l1 in the header":  {func(b []byte) { b[45] = 0 }, "byte 40: L1 table at byte 0 overlaps something else"},
 		"l1 reserved":       {func(b []byte) { b[l1At+7] = 1 }, "byte 65536: L1 entry 0x8000000000040001 has reserved bits"},
-		"l1 copied":         {func(b []byte) { b[l1At] = 0 }, "byte 65536: entry 0x40000: copied bit and reference count 1 do not agree"},
+		"l1 copied":         {func(b []byte) { b[l1At] = 0 }, "byte 65536: entry 0x40000: copied bit and reference count do not agree"},
 		"l1 out of file":    {func(b []byte) { b[l1At+4] = 1 }, "byte 65536: L2 table at byte 17039360 is out of place"},
 		"l1 twice":          {func(b []byte) { b[39] = 2; copy(b[l1At+8:], b[l1At:l1At+8]) }, "byte 65544: L2 table at byte 262144 overlaps something else"},
 		"l1 past the end":   {func(b []byte) { b[39] = 2; copy(b[l1At+8:], b[l1At:l1At+8]); putWord(b, l1At, 0) }, "byte 65544: L1 entry 0x8000000000040000 is past"},
@@ -156,7 +156,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		putWord(image, l2At+8*i, 1<<60)
 	}
 	found, err := check(image)
-	if err != nil || len(found) != maxFindings {
+	if err != nil || len(found) != maxFindings+1 || found[maxFindings].Text != "there is more, which was not looked for" {
 		t.Errorf("%d findings, %v", len(found), err)
 	}
 }
@@ -194,16 +194,65 @@ func TestHostileSizes(t *testing.T) {
 			}
 		}
 		m, err := Open(r, 1<<62)
+		if fill != 0 {
+			if err == nil || !strings.Contains(err.Error(), "two parts of the disk share the L2 table") {
+				t.Errorf("fill %#x: %v", fill, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, off := range []int64{0, maxDisk - 1} {
-			if _, err := m.ReadAt(make([]byte, 1), off); (err == nil) != (fill == 0) {
+			if _, err := m.ReadAt(make([]byte, 1), off); err != nil {
 				t.Errorf("fill %#x: read at %d: %v", fill, off, err)
 			}
 		}
-		if _, _, err := m.Data(0); (err == io.EOF) != (fill == 0) || err == nil {
+		if _, _, err := m.Data(0); err != io.EOF {
 			t.Errorf("fill %#x: %v", fill, err)
 		}
 	}
+}
+
+// TestManyWindows has more compressed clusters than are compared at a time, so that the first and the last window, and
+// what lies on their border, are looked at, too: each of two clusters is named twice, far apart.
+func TestManyWindows(t *testing.T) {
+	const tables = 200 // of 8192 clusters of 20 bytes each
+	b, at := packedTables(t, tables)
+	if found, err := Check(bytes.NewReader(b), int64(len(b))); err != nil || strings.Contains(fmt.Sprint(found), "overlap") {
+		t.Fatalf("%v %v", found, err)
+	}
+	for _, twice := range []int64{0, tables*perL2/2 + 5, tables*perL2 - 2} {
+		last := at(tables*perL2 - 1)
+		good := word(b, last)
+		putWord(b, last, word(b, at(twice)))
+		want := fmt.Sprintf("compressed clusters overlap: from byte %d to", word(b, last)&packedMask)
+		if found, err := Check(bytes.NewReader(b), int64(len(b))); err != nil || !strings.Contains(fmt.Sprint(found), want) {
+			t.Errorf("%d: %v %v", twice, found, err)
+		}
+		putWord(b, last, good)
+	}
+}
+
+// packedTables is an image whose L2 tables are sound and full of compressed clusters of 20 bytes; at is where in the file
+// a cluster's entry is.
+func packedTables(t *testing.T, tables int64) (image []byte, at func(cluster int64) int64) {
+	t.Helper()
+	h := newHeader(tables*l2Span, Zlib)
+	h.RefTableOffset, h.RefTableClusters = 2*clusterSize, 1
+	front, err := h.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := (3 + tables) * clusterSize
+	b := make([]byte, ceil(data+tables*perL2*20, sectorSize)*sectorSize)
+	copy(b, front)
+	at = func(cluster int64) int64 { return 3*clusterSize + cluster*8 }
+	for i := range tables {
+		putWord(b, clusterSize+8*i, copied|uint64(3*clusterSize+i*clusterSize))
+	}
+	for i := range tables * perL2 {
+		putWord(b, at(i), packedEntry(data+i*20, 20))
+	}
+	return b, at
 }

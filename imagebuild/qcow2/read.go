@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -28,7 +29,8 @@ type table struct {
 }
 
 // Open reads the header and the L1 table of the image r of size bytes. It needs no more of the image to be sound than
-// what is read: use [Check] for the whole. Memory: 8 bytes for each 512 MiB of disk, and 1 MiB.
+// what is read: use [Check] for the whole. But two parts of the disk never share an L2 table, so that there is no more to
+// scan than the file has. Memory: 8 bytes for each 512 MiB of disk, 16 while opening, and 1 MiB.
 func Open(r io.ReaderAt, size int64) (*Image, error) {
 	h, err := decodeHeader(r)
 	if err != nil {
@@ -42,8 +44,28 @@ func Open(r io.ReaderAt, size int64) (*Image, error) {
 	if m.l1, err = readWords(r, int64(h.L1Offset), n); err != nil {
 		return nil, fmt.Errorf("opening qcow2: reading L1 table: %w", err)
 	}
+	if at := shared(m.l1); at != 0 {
+		return nil, fmt.Errorf("opening qcow2: two parts of the disk share the L2 table at byte %d", at)
+	}
 	m.decoders.New = func() any { return newDecoder(h.Compression) }
 	return m, nil
+}
+
+// shared is where an L2 table is that two entries name; 0 if there is none.
+func shared(l1 []uint64) uint64 {
+	places := make([]uint64, 0, len(l1))
+	for _, e := range l1 {
+		if at := e & offsetMask; at != 0 {
+			places = append(places, at)
+		}
+	}
+	slices.Sort(places)
+	for i := 1; i < len(places); i++ {
+		if places[i] == places[i-1] {
+			return places[i]
+		}
+	}
+	return 0
 }
 
 // Size is the disk's, in bytes.
@@ -58,13 +80,17 @@ func (m *Image) inFile(off uint64, n int64) bool {
 }
 
 func readWords(r io.ReaderAt, off, n int64) ([]uint64, error) {
-	b := make([]byte, n*8)
-	if got, err := r.ReadAt(b, off); got < len(b) {
-		return nil, fmt.Errorf("reading %d bytes at byte %d: %w", len(b), off, noEOF(err))
-	}
 	words := make([]uint64, n)
-	for i := range words {
-		words[i] = binary.BigEndian.Uint64(b[8*i:])
+	b := make([]byte, min(n*8, clusterSize))
+	for rest := words; len(rest) > 0; off += int64(len(b)) {
+		b = b[:min(len(rest)*8, len(b))]
+		if got, err := r.ReadAt(b, off); got < len(b) {
+			return nil, fmt.Errorf("reading %d bytes at byte %d: %w", len(b), off, noEOF(err))
+		}
+		for i := range len(b) / 8 {
+			rest[i] = binary.BigEndian.Uint64(b[8*i:])
+		}
+		rest = rest[len(b)/8:]
 	}
 	return words, nil
 }

@@ -24,6 +24,9 @@ func (c *checker) refTable() ([]int64, error) {
 		for j, e := range words {
 			c.refEntry(e, i+int64(j), off+(i+int64(j))*8, blocks)
 		}
+		if err := c.enough(); err != nil {
+			return nil, err
+		}
 	}
 	return blocks, nil
 }
@@ -32,7 +35,7 @@ func (c *checker) refEntry(e uint64, i, from int64, blocks []int64) {
 	switch {
 	case e == 0:
 	case e&^tableOffset != 0:
-		c.add(from, "refcount table entry %#x has reserved bits", e)
+		c.damage(from, "refcount table entry %#x has reserved bits", e)
 	case i >= int64(len(blocks)):
 		c.add(from, "refcount table entry %#x is past the file's end", e)
 	case c.claim(int64(e), clusterSize, "refcount block", from):
@@ -40,28 +43,30 @@ func (c *checker) refEntry(e uint64, i, from int64, blocks []int64) {
 	}
 }
 
-// counts compares all reference counts with the references found, and returns them.
-func (c *checker) counts(blocks []int64) ([]uint16, error) {
-	counts := make([]uint16, len(c.refs))
+// counts compares all reference counts with the references found.
+func (c *checker) counts(blocks []int64) error {
 	block := make([]byte, clusterSize)
 	for i, at := range blocks {
 		clear(block)
 		if at != 0 {
 			if err := readAt(c.r, block, at); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		for j := range perBlock {
-			c.compare(int64(i*perBlock+j), binary.BigEndian.Uint16(block[2*j:]), at+int64(2*j), counts)
+			c.compare(int64(i*perBlock+j), binary.BigEndian.Uint16(block[2*j:]), at+int64(2*j))
+		}
+		if err := c.enough(); err != nil {
+			return err
 		}
 	}
-	return counts, nil
+	return nil
 }
 
 // compare takes one cluster's reference count, which is at byte from of the file.
-func (c *checker) compare(cluster int64, count uint16, from int64, counts []uint16) {
+func (c *checker) compare(cluster int64, count uint16, from int64) {
 	switch off := cluster * clusterSize; {
-	case cluster >= int64(len(counts)):
+	case cluster >= int64(len(c.refs)):
 		if count != 0 {
 			c.add(from, "the cluster at byte %d, past the file's end, has reference count %d", off, count)
 		}
@@ -70,32 +75,30 @@ func (c *checker) compare(cluster int64, count uint16, from int64, counts []uint
 	case count < c.refs[cluster]:
 		c.add(off, "cluster's reference count is %d, it has %d references", count, c.refs[cluster])
 	}
-	if cluster < int64(len(counts)) {
-		counts[cluster] = count
+	if cluster < int64(len(c.refs)) && count == 1 {
+		c.single.set(cluster)
 	}
 }
 
 // copiedBits checks that exactly the entries of tables and plain clusters whose reference count is 1 say so.
-func (c *checker) copiedBits(counts []uint16) error {
-	for _, l1 := range c.sound {
-		c.copiedBit(l1.value, l1.at, counts)
-		at := int64(l1.value & offsetMask)
-		words, err := readWords(c.r, at, perL2)
-		if err != nil {
-			return err
-		}
-		for j, e := range words {
+func (c *checker) copiedBits() error {
+	return c.tables(func(l1 entry, l2 []uint64) error {
+		c.copiedBit(l1.value, l1.at)
+		for j, e := range l2 {
 			if e&(isPacked|l2Reserved) == 0 && e&offsetMask != 0 {
-				c.copiedBit(e, at+int64(j)*8, counts)
+				c.copiedBit(e, int64(l1.value&offsetMask)+int64(j)*8)
 			}
 		}
-	}
-	return nil
+		return c.enough()
+	})
 }
 
-func (c *checker) copiedBit(e uint64, from int64, counts []uint16) {
+func (c *checker) copiedBit(e uint64, from int64) {
 	cluster := int64(e & offsetMask / clusterSize)
-	if cluster < int64(len(counts)) && (e&copied != 0) != (counts[cluster] == 1) {
-		c.add(from, "entry %#x: copied bit and reference count %d do not agree", e, counts[cluster])
+	if cluster >= int64(len(c.refs)) {
+		return
+	}
+	if (e&copied != 0) != c.single.has(cluster) {
+		c.add(from, "entry %#x: copied bit and reference count do not agree", e)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"slipway/internal/grain"
 )
@@ -135,11 +136,18 @@ func (w *writer) putRefcounts(table, first, tables, blocks int64) error {
 }
 
 func (w *writer) putWords(off int64, words []uint64) error {
-	b := make([]byte, 8*len(words))
-	for i, v := range words {
-		binary.BigEndian.PutUint64(b[8*i:], v)
+	b := make([]byte, 0, min(8*len(words), clusterSize))
+	for part := range slices.Chunk(words, perL2) {
+		b = b[:0]
+		for _, v := range part {
+			b = binary.BigEndian.AppendUint64(b, v)
+		}
+		if err := w.put(off, b); err != nil {
+			return err
+		}
+		off += int64(len(b))
 	}
-	return w.put(off, b)
+	return nil
 }
 
 func (w *writer) put(off int64, p []byte) error {

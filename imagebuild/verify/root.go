@@ -5,7 +5,7 @@ import (
 	"slipway/imagebuild/verity"
 )
 
-const mostFindings = 20 // of one kind: a wiped partition need not print a line for each block
+const mostBlocks = 20 // that are named: a wiped partition need not print a line for each block
 
 // root checks the root partition against the root hash, and then its content.
 func (c *checker) root(parts map[string]disk.Partition) {
@@ -52,8 +52,8 @@ func (c *checker) verity(root, tree disk.Partition, hash [32]byte) bool {
 		if f.InTree {
 			at, part = tree.Start+f.Offset, "verity"
 		}
-		if i == mostFindings {
-			c.find(at, part, "and %d more blocks from here on do not match", len(found)-i)
+		if i == mostBlocks {
+			c.find(at, part, "more blocks from here on do not match")
 			break
 		}
 		c.find(at, part, "%s", f.Text)

@@ -37,14 +37,22 @@ type Report struct {
 	Findings   []Finding `json:"findings"`        // in order of offset
 }
 
+// mostFindings is how many are kept; of the others there is the number.
+const mostFindings = 200
+
 // checker collects while it goes through the image.
 type checker struct {
 	r      io.ReaderAt
 	report *Report
 	table  disk.Plan
+	more   int // findings not kept
 }
 
 func (c *checker) find(offset int64, part, format string, args ...any) {
+	if len(c.report.Findings) == mostFindings {
+		c.more++
+		return
+	}
 	c.report.Findings = append(c.report.Findings, Finding{offset, part, fmt.Sprintf(format, args...)})
 }
 
@@ -65,6 +73,9 @@ func Raw(r io.ReaderAt, size int64) (*Report, error) {
 	}
 	c.root(parts)
 	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	if c.more > 0 {
+		c.report.Findings = append(c.report.Findings, Finding{size, "gpt", fmt.Sprintf("%d more findings are not shown", c.more)})
+	}
 	return c.report, nil
 }
 

@@ -189,7 +189,7 @@ func TestWipedRootIsShort(t *testing.T) {
 		b[i] ^= 0x55
 	}
 	got := strings.Split(findings(t, b), "\n")
-	if len(got) != mostFindings+1 || !strings.Contains(got[mostFindings], "more blocks from here on do not match") {
+	if len(got) != mostBlocks+1 || !strings.Contains(got[mostBlocks], "more blocks from here on do not match") {
 		t.Errorf("%d lines:\n%s", len(got), strings.Join(got, "\n"))
 	}
 }

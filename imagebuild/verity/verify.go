@@ -2,6 +2,7 @@ package verity
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -49,37 +50,76 @@ func ReadInfo(tree io.ReaderAt) (Info, error) {
 	return Info{UUID: sb.UUID, DataSize: size, HashSize: HashSize(size)}, nil
 }
 
-// Verify checks data against tree and tree against rootHash, and returns every block that differs, sorted, or nil
-// when all agree. An error means that something could not be read or that tree is no hash area.
+const (
+	enough  = 100                                 // findings, after which nothing further is read
+	stretch = 256                                 // hash blocks compared in one go
+	covered = stretch * fanout * int64(BlockSize) // bytes of data whose digests they hold: 128 MiB
+)
+
+// Verify checks data against tree and tree against rootHash, from the root block down, and returns the blocks that
+// differ: those of the tree first, each part sorted, or nil when all agree. It holds little of either in memory, and
+// reads no further than a hundred findings and the stretch they end in. An error means that something could not be read
+// or that tree is no hash area.
 func Verify(data, tree io.ReaderAt, rootHash [32]byte) ([]Finding, error) {
 	info, err := ReadInfo(tree)
 	if err != nil {
 		return nil, err
 	}
-	found, leaves, err := verifyTree(tree, info, rootHash)
-	if err != nil {
-		return nil, err
+	v := verifier{data: data, tree: tree, above: bytes.NewReader(rootHash[:])}
+	off := int64(BlockSize)
+	for _, n := range slices.Backward(levels(info.DataSize / BlockSize)) {
+		if err := v.level(off, n); err != nil {
+			return nil, err
+		}
+		v.above = io.NewSectionReader(tree, off, n*BlockSize)
+		off += n * BlockSize
 	}
-	more, err := verifyData(data, info.DataSize, leaves)
-	return append(found, more...), err
+	for off := int64(0); off < info.DataSize && len(v.found) < enough; off += covered {
+		if err := v.blocks(off, min(covered, info.DataSize-off)); err != nil {
+			return nil, err
+		}
+	}
+	return v.found, nil
 }
 
-// verifyTree walks from the root block down and returns the lowest level's bytes.
-func verifyTree(tree io.ReaderAt, info Info, rootHash [32]byte) ([]Finding, []byte, error) {
-	var found []Finding
-	off := int64(BlockSize)
-	above := rootHash[:]
-	for _, n := range slices.Backward(levels(info.DataSize / BlockSize)) {
-		level := make([]byte, n*BlockSize)
-		if got, err := tree.ReadAt(level, off); got < len(level) {
-			return nil, nil, fmt.Errorf("reading hash tree at %d: %w", off, err)
+type verifier struct {
+	data, tree io.ReaderAt
+	above      io.ReaderAt // the digests of the level that comes next
+	found      []Finding
+}
+
+// level compares the n blocks of the tree at off.
+func (v *verifier) level(off, n int64) error {
+	for i := int64(0); i < n && len(v.found) < enough; i += stretch {
+		b := make([]byte, min(stretch, n-i)*BlockSize)
+		if err := readFull(v.tree, b, off+i*BlockSize); err != nil {
+			return fmt.Errorf("reading hash tree: %w", err)
 		}
-		for _, i := range differing(level, above) {
-			found = append(found, Finding{InTree: true, Offset: off + i, Text: "block does not match the hash above it"})
+		want, err := v.wanted(i, int64(len(b)/BlockSize))
+		if err != nil {
+			return err
 		}
-		above, off = level, off+int64(len(level))
+		for _, j := range differing(b, want) {
+			v.found = append(v.found, Finding{InTree: true, Offset: off + i*BlockSize + j, Text: "block does not match the hash above it"})
+		}
 	}
-	return found, above, nil
+	return nil
+}
+
+// wanted is the digests of n blocks from the first one on.
+func (v *verifier) wanted(first, n int64) ([]byte, error) {
+	b := make([]byte, n*digestSize)
+	if err := readFull(v.above, b, first*digestSize); err != nil {
+		return nil, fmt.Errorf("reading hash tree: %w", err)
+	}
+	return b, nil
+}
+
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	if n, err := r.ReadAt(p, off); n < len(p) {
+		return fmt.Errorf("%d bytes at byte %d: %w", len(p), off, err)
+	}
+	return nil
 }
 
 // differing returns the offsets of data's blocks whose digest is not the one in digests.
@@ -94,19 +134,25 @@ func differing(data, digests []byte) []int64 {
 	return out
 }
 
-func verifyData(data io.ReaderAt, size int64, leaves []byte) ([]Finding, error) {
+// blocks compares size bytes of data at off, on all cores.
+func (v *verifier) blocks(off, size int64) error {
+	want, err := v.wanted(off/BlockSize, size/BlockSize)
+	if err != nil {
+		return err
+	}
 	var (
 		mu    sync.Mutex
 		found []Finding
 	)
-	err := eachChunk(data, size, func(off int64, b []byte) error {
-		for _, i := range differing(b, leaves[off/BlockSize*digestSize:]) {
+	err = eachChunk(io.NewSectionReader(v.data, off, size), size, func(at int64, b []byte) error {
+		for _, i := range differing(b, want[at/BlockSize*digestSize:]) {
 			mu.Lock()
-			found = append(found, Finding{Offset: off + i, Text: "block does not match its hash"})
+			found = append(found, Finding{Offset: off + at + i, Text: "block does not match its hash"})
 			mu.Unlock()
 		}
 		return nil
 	})
-	slices.SortFunc(found, func(a, b Finding) int { return int(a.Offset - b.Offset) })
-	return found, err
+	slices.SortFunc(found, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	v.found = append(v.found, found...)
+	return err
 }

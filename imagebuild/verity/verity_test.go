@@ -3,11 +3,13 @@ package verity
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"slipway/internal/testtool"
@@ -85,6 +87,36 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 			t.Errorf("finding %d: %q, want %q", i, got[i], want[i])
 		}
 	}
+}
+
+// TestVerifyEndsEarly wipes the second half of 300 MiB: what is behind the stretch with the hundredth finding is not read
+// any more, and the findings begin where the damage does.
+func TestVerifyEndsEarly(t *testing.T) {
+	data := make([]byte, 300<<20)
+	root, tree := mustBuild(t, data)
+	const from = 140 << 20
+	for i := from; i < len(data); i += BlockSize {
+		data[i] = 1
+	}
+	r := &farthest{ReaderAt: bytes.NewReader(data)}
+	found, err := Verify(r, bytes.NewReader(tree), root)
+	if err != nil || len(found) < enough || found[0].Offset != from || r.end > 256<<20 {
+		t.Errorf("%d findings, the first at %v, read up to %d, %v", len(found), found[:1], r.end, err)
+	}
+}
+
+// farthest knows up to where it was read.
+type farthest struct {
+	io.ReaderAt
+	mu  sync.Mutex
+	end int64
+}
+
+func (f *farthest) ReadAt(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	f.end = max(f.end, off+int64(len(p)))
+	f.mu.Unlock()
+	return f.ReaderAt.ReadAt(p, off)
 }
 
 func TestVerifyWrongRootHash(t *testing.T) {

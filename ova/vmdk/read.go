@@ -27,6 +27,9 @@ func Open(r io.ReaderAt, size int64) (*Disk, error) {
 	if err == nil {
 		err = h.check(size)
 	}
+	if err == nil {
+		err = h.checkRoom(r, size)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening VMDK: %w", err)
 	}
@@ -88,6 +91,30 @@ func (h header) check(size int64) error {
 		return fmt.Errorf("%d entries in a grain table: only %d can be read", h.TableEntries, tableEntries)
 	case h.DirectoryOffset > maxFile || int64(h.DirectoryOffset)*sector+int64(ceil(h.Capacity, span)*4) > size:
 		return fmt.Errorf("the file ends at byte %d, before its grain directory at sector %d does", size, h.DirectoryOffset)
+	}
+	return nil
+}
+
+// checkRoom counts the grain tables that the directory names and refuses more than the file has room for: some of them
+// would be the same, and a small file could say of each grain of a huge disk that it is there.
+func (h header) checkRoom(r io.ReaderAt, size int64) error {
+	left := int64(ceil(h.Capacity, h.GrainSize*tableEntries)) * 4
+	b := make([]byte, min(left, readAhead))
+	found := int64(0)
+	for off := int64(h.DirectoryOffset) * sector; left > 0; off += int64(len(b)) {
+		b = b[:min(left, int64(len(b)))]
+		if err := readAt(r, size, b, off); err != nil {
+			return fmt.Errorf("reading grain directory: %w", err)
+		}
+		for i := range len(b) / 4 {
+			if entry(b, i) != 0 {
+				found++
+			}
+		}
+		left -= int64(len(b))
+	}
+	if found > size/(tableSectors*sector) {
+		return fmt.Errorf("a file of %d bytes has no room for %d grain tables", size, found)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func (f *frontTables) grain(index int64, place uint64) {
 
 // holes expects no grain from the next one up to index.
 func (f *frontTables) holes(index int64) {
-	for ; f.table != nil && f.next < index; f.next++ {
+	for ; f.table != nil && f.next < index && !f.l.full(); f.next++ {
 		f.entry(0, tableEntryText, f.next)
 	}
 }
@@ -159,7 +159,11 @@ func (t *backTables) readTable(s *stream, m marker, at int64) bool {
 			t.l.add(at+sector+4*int64(i), tableEntryText, t.tableNo*tableEntries+int64(i), got, want)
 		}
 	}
-	t.places = append(t.places, tableSeen{t.tableNo, uint32(at/sector + 1)})
+	if n := len(t.places); n > 0 && t.places[n-1].no == t.tableNo {
+		t.l.add(at, "grain table %d is there twice", t.tableNo)
+	} else {
+		t.places = append(t.places, tableSeen{t.tableNo, uint32(at/sector + 1)})
+	}
 	t.tableNo = -1
 	t.missing(at)
 	return true

@@ -28,17 +28,22 @@ type Info struct {
 	ContentID string // 32 hexadecimal digits, the same for the same disk
 }
 
-// Write writes the image in src to w, from offset 0 on. The front of the file comes last: what a failed Write leaves is
-// no VMDK. Memory is a few MiB, and 2 KiB for every 32 MiB of the disk that have data.
+// Write writes the image in src to w, from offset 0 on. The header comes last: what a failed Write leaves is no VMDK.
+// Memory is a few MiB, whatever the size of the disk.
 func Write(ctx context.Context, w io.WriterAt, src Source, o Options) (Info, error) {
 	size := src.Size()
 	if size <= 0 || size > maxSectors*sector {
 		return Info{}, fmt.Errorf("writing VMDK: an image of %d bytes: it must have at least 1 byte and at most 62 TiB", size)
 	}
 	x := newWriter(w, uint64(Capacity(size)/sector))
-	err := grain.Each(ctx, src, grain.Options{Size: grainSize, Workers: o.Workers, NewEncoder: newEncoder}, x.grain)
+	err := x.writeDirectory()
 	if err == nil {
-		err = x.finish()
+		err = grain.Each(ctx, src, grain.Options{Size: grainSize, Workers: o.Workers, NewEncoder: newEncoder}, func(g grain.Grain) error {
+			return x.grain(ctx, g)
+		})
+	}
+	if err == nil {
+		err = x.finish(ctx)
 	}
 	if err != nil {
 		return Info{}, fmt.Errorf("writing VMDK: %w", err)
@@ -55,7 +60,9 @@ type writer struct {
 	grains *bufio.Writer // from the first grain's place on
 	next   uint64        // sector that grains is at
 	h      header
-	tables map[uint64]*[tableEntries]uint32 // those with a grain
+	tables *bufio.Writer // of the directory and all grain tables, which are in order, too
+	table  [tableEntries]uint32
+	at     uint64 // which one table is
 	hash   contentHash
 	info   Info
 }
@@ -65,14 +72,14 @@ func newWriter(w io.WriterAt, capacity uint64) *writer {
 	return &writer{
 		w: w, h: h, next: h.Overhead,
 		grains: bufio.NewWriterSize(io.NewOffsetWriter(w, int64(h.Overhead)*sector), chunk),
-		tables: map[uint64]*[tableEntries]uint32{},
+		tables: bufio.NewWriterSize(io.NewOffsetWriter(w, directoryStart*sector), readAhead),
 		hash:   newContentHash(capacity),
 		info:   Info{Capacity: int64(capacity) * sector},
 	}
 }
 
 // grain writes and records one grain.
-func (x *writer) grain(g grain.Grain) error {
+func (x *writer) grain(ctx context.Context, g grain.Grain) error {
 	digest, sectors := split(g.Encoded)
 	n := uint64(len(sectors) / sector)
 	if x.next+n > maxFile {
@@ -82,19 +89,18 @@ func (x *writer) grain(g grain.Grain) error {
 	if _, err := x.grains.Write(sectors); err != nil {
 		return fmt.Errorf("writing grains up to byte %d: %w", x.next*sector, err)
 	}
-	table, slot := uint64(g.Index)/tableEntries, g.Index%tableEntries
-	if x.tables[table] == nil {
-		x.tables[table] = new([tableEntries]uint32)
+	if err := x.tablesUpTo(ctx, uint64(g.Index)/tableEntries); err != nil {
+		return err
 	}
-	x.tables[table][slot] = uint32(x.next)
+	x.table[g.Index%tableEntries] = uint32(x.next)
 	x.hash.add(g.Index, digest)
 	x.next += n
 	x.info.Populated += grainSize
 	return nil
 }
 
-// finish writes the end of the file, then its front.
-func (x *writer) finish() error {
+// finish writes the end of the file, the rest of the tables, and then its front.
+func (x *writer) finish(ctx context.Context) error {
 	if _, err := x.grains.Write(make([]byte, sector)); err != nil {
 		return fmt.Errorf("writing end marker: %w", err)
 	}
@@ -108,7 +114,10 @@ func (x *writer) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := x.writeTables(); err != nil {
+	if err := x.tablesUpTo(ctx, tables(x.h.Capacity)); err != nil {
+		return err
+	}
+	if err := x.tables.Flush(); err != nil {
 		return fmt.Errorf("writing grain tables: %w", err)
 	}
 	if _, err := x.w.WriteAt(front, 0); err != nil {
@@ -131,9 +140,8 @@ func (x *writer) front(id contentID) ([]byte, error) {
 	return append(b, make([]byte, directoryStart*sector-len(b))...), nil
 }
 
-// writeTables writes the directory, all of whose tables follow it without a gap, and the tables.
-func (x *writer) writeTables() error {
-	out := bufio.NewWriterSize(io.NewOffsetWriter(x.w, directoryStart*sector), chunk)
+// writeDirectory writes the grain directory: all tables follow it without a gap.
+func (x *writer) writeDirectory() error {
 	n := tables(x.h.Capacity)
 	first := directoryStart + directorySectors(n)
 	for i := range directorySectors(n) * sector / 4 {
@@ -141,19 +149,23 @@ func (x *writer) writeTables() error {
 		if i < n {
 			e = uint32(first + i*tableSectors)
 		}
-		if err := binary.Write(out, binary.LittleEndian, e); err != nil {
-			return err
+		if err := binary.Write(x.tables, binary.LittleEndian, e); err != nil {
+			return fmt.Errorf("writing grain directory: %w", err)
 		}
 	}
-	empty := new([tableEntries]uint32)
-	for i := range n {
-		t := x.tables[i]
-		if t == nil {
-			t = empty
-		}
-		if err := binary.Write(out, binary.LittleEndian, t[:]); err != nil {
+	return nil
+}
+
+// tablesUpTo writes all tables before one: no grain of theirs comes any more.
+func (x *writer) tablesUpTo(ctx context.Context, table uint64) error {
+	for ; x.at < table; x.at++ {
+		if err := ctx.Err(); err != nil { // the tables of a large hole are many
 			return err
 		}
+		if err := binary.Write(x.tables, binary.LittleEndian, x.table[:]); err != nil {
+			return fmt.Errorf("writing grain tables: %w", err)
+		}
+		clear(x.table[:])
 	}
-	return out.Flush()
+	return nil
 }

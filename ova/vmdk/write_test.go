@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -262,7 +263,7 @@ func TestWriteFails(t *testing.T) {
 func TestTooLargeFile(t *testing.T) {
 	x := newWriter(&memory{}, align/sector)
 	x.next = maxFile - 128
-	if err := x.grain(grain.Grain{Encoded: make([]byte, sha256.Size+129*sector)}); err == nil || !strings.Contains(err.Error(), "2 TiB") {
+	if err := x.grain(t.Context(), grain.Grain{Encoded: make([]byte, sha256.Size+129*sector)}); err == nil || !strings.Contains(err.Error(), "2 TiB") {
 		t.Error(err)
 	}
 }
@@ -303,5 +304,27 @@ func TestFile(t *testing.T) {
 	got := make([]byte, len(image))
 	if _, err := d.ReadAt(got, 2<<30); err != nil || !bytes.Equal(got, image) {
 		t.Errorf("content differs, %v", err)
+	}
+}
+
+// TestTablesAreNotKept writes a grain to each of 100,000 tables, which are 200 MiB together.
+func TestTablesAreNotKept(t *testing.T) {
+	const count = 100_000
+	x := newWriter(discard{}, count*tableSpan)
+	encoded := make([]byte, sha256.Size+sector)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range int64(count) {
+		if err := x.grain(t.Context(), grain.Grain{Index: i * tableEntries, Encoded: encoded}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 10<<20 {
+		t.Errorf("%d MiB are held", held>>20)
+	}
+	if x.at != count-1 {
+		t.Errorf("at table %d", x.at)
 	}
 }
