@@ -21,6 +21,7 @@ const (
 	maxBlock  = 1 << 20  // bytes of a block of a file
 	maxFile   = 16 << 20 // bytes of a file to be looked into; the largest is the kernel's index of modules
 	maxFolder = 64       // folders within each other
+	maxFiles  = 500_000  // of all folders, which may list each other
 	maxCache  = 16 << 20 // bytes of blocks that go-diskfs keeps
 	maxParts  = 64 << 10 // fragment blocks, whose table it loads when it opens the file system
 )

@@ -21,7 +21,9 @@ func Tree(tree fs.FS) (files int, wrong []string) {
 		if err != nil {
 			return err
 		}
-		files++
+		if files++; files > maxFiles {
+			return fmt.Errorf("there are more than %d files", maxFiles)
+		}
 		wrong = append(wrong, checkFile(tree, name, d)...)
 		return nil
 	})
