@@ -205,7 +205,7 @@ func (a *fakeAPI) listNodes(w http.ResponseWriter) {
 			self.Labels[key] = ""
 		}
 	}
-	items := []meta{{Metadata: self}, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
+	items := []object{{Metadata: self}, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
 	json.NewEncoder(w).Encode(map[string]any{"items": items})
 }
 

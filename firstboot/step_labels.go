@@ -61,23 +61,34 @@ func (n *machine) bareNodes(ctx context.Context) ([]kube.Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list struct{ Items []meta }
-	if err := c.Get(ctx, nodesPath, &list); err != nil {
+	var bare []kube.Metadata
+	_, err = c.Each(ctx, nodesPath, nil, func(item []byte) {
+		var o object
+		if err := json.Unmarshal(item, &o); err != nil {
+			n.log("passing over a node: %v", err)
+			return
+		}
+		if lacking, ok := n.lacksRoles(o.Metadata); ok {
+			bare = append(bare, lacking)
+		}
+	})
+	if err != nil {
 		return nil, fmt.Errorf("listing nodes: %w", err)
 	}
-	var bare []kube.Metadata
-	for _, item := range list.Items {
-		peer, ok := n.cfg.Lookup(item.Metadata.Name)
-		if !ok {
-			continue
-		}
-		want := roleLabels(peer)
-		for key := range want {
-			if _, has := item.Metadata.Labels[key]; !has {
-				bare = append(bare, kube.Metadata{Name: item.Metadata.Name, UID: item.Metadata.UID, Labels: want})
-				break
-			}
+	return bare, nil
+}
+
+// lacksRoles gives what a node of the inventory must have, if its object lacks some of it.
+func (n *machine) lacksRoles(have kube.Metadata) (kube.Metadata, bool) {
+	member, known := n.cfg.Lookup(have.Name)
+	if !known {
+		return kube.Metadata{}, false
+	}
+	want := roleLabels(member)
+	for key := range want {
+		if _, has := have.Labels[key]; !has {
+			return kube.Metadata{Name: have.Name, UID: have.UID, Labels: want}, true
 		}
 	}
-	return bare, nil
+	return kube.Metadata{}, false
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"strconv"
 )
@@ -13,14 +14,17 @@ import (
 // pageSize is how many objects are asked for at once.
 const pageSize = 500
 
-// EachCSR calls handle for every request to the kubelet-serving signer and gives the version from which to watch. One
-// that cannot be read comes with its name, as far as there is one, and an error: it is no reason to pass over the others.
-func (c *Client) EachCSR(ctx context.Context, handle func(CSR, error)) (version string, err error) {
-	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}, "limit": {strconv.Itoa(pageSize)}}
+// Each calls handle for every object of a list, as JSON, and gives the version from which to watch.
+func (c *Client) Each(ctx context.Context, path string, query url.Values, handle func(object []byte)) (version string, err error) {
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("limit", strconv.Itoa(pageSize))
 	for {
-		page, err := c.page(ctx, csrPath+"?"+query.Encode(), handle)
+		page, err := c.page(ctx, path+"?"+query.Encode(), handle)
 		if err != nil {
-			return "", fmt.Errorf("listing certificate requests: %w", err)
+			return "", err
 		}
 		if page.Continue == "" {
 			return page.ResourceVersion, nil
@@ -29,13 +33,24 @@ func (c *Client) EachCSR(ctx context.Context, handle func(CSR, error)) (version 
 	}
 }
 
+// EachCSR calls handle for every request to the kubelet-serving signer and gives the version from which to watch. One
+// that cannot be read comes with its name, as far as there is one, and an error: it is no reason to pass over the others.
+func (c *Client) EachCSR(ctx context.Context, handle func(CSR, error)) (version string, err error) {
+	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}}
+	version, err = c.Each(ctx, csrPath, query, func(object []byte) { handle(parseCSR(object)) })
+	if err != nil {
+		return "", fmt.Errorf("listing certificate requests: %w", err)
+	}
+	return version, nil
+}
+
 // listMeta is a list's own metadata.
 type listMeta struct {
 	ResourceVersion string `json:"resourceVersion"`
 	Continue        string `json:"continue"`
 }
 
-func (c *Client) page(ctx context.Context, path string, handle func(CSR, error)) (listMeta, error) {
+func (c *Client) page(ctx context.Context, path string, handle func([]byte)) (listMeta, error) {
 	resp, err := c.do(ctx, "GET", path, "", nil)
 	if err != nil {
 		return listMeta{}, err
@@ -49,7 +64,7 @@ func (c *Client) page(ctx context.Context, path string, handle func(CSR, error))
 }
 
 // readList reads a list object by object, whatever the order of its keys.
-func readList(r io.Reader, handle func(CSR, error)) (m listMeta, err error) {
+func readList(r io.Reader, handle func([]byte)) (m listMeta, err error) {
 	dec := json.NewDecoder(r)
 	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
 		return m, errors.Join(err, fmt.Errorf("it begins with %v", token))
@@ -75,7 +90,7 @@ func readList(r io.Reader, handle func(CSR, error)) (m listMeta, err error) {
 	return m, err
 }
 
-func readItems(dec *json.Decoder, handle func(CSR, error)) error {
+func readItems(dec *json.Decoder, handle func([]byte)) error {
 	token, err := dec.Token()
 	if err != nil || token == nil { // null
 		return err
@@ -88,7 +103,7 @@ func readItems(dec *json.Decoder, handle func(CSR, error)) error {
 		if err := dec.Decode(&item); err != nil {
 			return err
 		}
-		handle(parseCSR(item))
+		handle(item)
 	}
 	_, err = dec.Token()
 	return err

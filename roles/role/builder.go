@@ -19,7 +19,8 @@ import (
 //go:embed kubeconfig.tmpl
 var shared embed.FS
 
-// Builder executes one role's templates and collects the output. The first error sticks.
+// Builder collects what a role's templates give. The first error sticks, and only Output returns it: a role reads as the
+// list of what it asks for.
 type Builder struct {
 	templates fs.FS
 	data      any
@@ -42,12 +43,12 @@ func (b *Builder) Output() (Output, error) {
 
 // File adds a file made from the template of that name.
 func (b *Builder) File(path string, mode fs.FileMode, name string) {
-	b.addFile(path, mode, b.execute(b.templates, name, b.data))
+	b.FileWith(path, mode, name, b.data)
 }
 
 // FileWith is File with data of its own.
 func (b *Builder) FileWith(path string, mode fs.FileMode, name string, data any) {
-	b.addFile(path, mode, b.execute(b.templates, name, data))
+	b.out.Files = append(b.out.Files, File{Path: path, Mode: mode, Content: b.execute(b.templates, name, data)})
 }
 
 // Unit adds a unit; its template has the unit's name.
@@ -57,64 +58,71 @@ func (b *Builder) Unit(name string) {
 
 // Kubeconfig adds a kubeconfig that refers to certificate and key by path, so it holds no secret itself.
 func (b *Builder) Kubeconfig(path string, n *Node, server, cert string) {
-	b.addFile(path, 0o600, b.execute(shared, "kubeconfig.tmpl", map[string]string{
+	content := b.execute(shared, "kubeconfig.tmpl", map[string]string{
 		"Cluster": n.Cluster.Name, "Server": server, "User": cert,
 		"CA": n.Crt(node.CACluster), "Crt": n.Crt(cert), "Key": n.Key(cert),
-	}))
+	})
+	b.out.Files = append(b.out.Files, File{Path: path, Mode: 0o600, Content: content})
 }
 
-// Objects adds the documents of a YAML template as JSON, in their order.
+// Objects adds the documents of a YAML template, in their order.
 func (b *Builder) Objects(name string) {
-	dec := yaml.NewDecoder(bytes.NewReader(b.execute(b.templates, name, b.data)))
-	for b.err == nil {
-		var doc map[string]any
-		if err := dec.Decode(&doc); err != nil {
-			if !errors.Is(err, io.EOF) {
-				b.fail(fmt.Errorf("decoding template %q: %w", name, err))
-			}
-			return
-		}
-		b.addObject(name, doc)
-	}
-}
-
-func (b *Builder) addObject(name string, doc map[string]any) {
-	path, err := apiPath(doc)
+	objects, err := readObjects(b.execute(b.templates, name, b.data))
 	if err != nil {
-		b.fail(fmt.Errorf("finding API path in template %q: %w", name, err))
+		b.fail(name, err)
 		return
 	}
-	content, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		b.fail(fmt.Errorf("encoding object %q: %w", path, err))
-		return
-	}
-	b.out.Objects = append(b.out.Objects, Object{Path: path, Content: append(content, '\n')})
-}
-
-func (b *Builder) addFile(path string, mode fs.FileMode, content []byte) {
-	b.out.Files = append(b.out.Files, File{Path: path, Mode: mode, Content: content})
-}
-
-func (b *Builder) fail(err error) {
-	if b.err == nil {
-		b.err = err
-	}
+	b.out.Objects = append(b.out.Objects, objects...)
 }
 
 func (b *Builder) execute(from fs.FS, name string, data any) []byte {
-	if b.err != nil {
-		return nil
+	text, err := execute(from, name, data)
+	if err != nil {
+		b.fail(name, err)
 	}
+	return text
+}
+
+func (b *Builder) fail(template string, err error) {
+	if b.err == nil {
+		b.err = fmt.Errorf("rendering template %q: %w", template, err)
+	}
+}
+
+// execute fills a template; a name that it does not know is an error, never an empty string.
+func execute(from fs.FS, name string, data any) ([]byte, error) {
 	funcs := template.FuncMap{"args": execArgs, "quote": strconv.Quote, "hostport": HostPort, "url": URL}
 	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).ParseFS(from, name)
 	if err != nil {
-		b.fail(fmt.Errorf("parsing template %q: %w", name, err))
-		return nil
+		return nil, fmt.Errorf("parsing: %w", err)
 	}
-	var buf bytes.Buffer
-	if err := t.Execute(&buf, data); err != nil {
-		b.fail(fmt.Errorf("executing template %q: %w", name, err))
+	var out bytes.Buffer
+	if err := t.Execute(&out, data); err != nil {
+		return nil, fmt.Errorf("executing: %w", err)
 	}
-	return buf.Bytes()
+	return out.Bytes(), nil
+}
+
+// readObjects turns YAML documents into objects as JSON.
+func readObjects(documents []byte) ([]Object, error) {
+	var objects []Object
+	for dec := yaml.NewDecoder(bytes.NewReader(documents)); ; {
+		var document map[string]any
+		err := dec.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decoding: %w", err)
+		}
+		path, err := apiPath(document)
+		if err != nil {
+			return nil, fmt.Errorf("finding an object's API path: %w", err)
+		}
+		content, err := json.MarshalIndent(document, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("encoding %s: %w", path, err)
+		}
+		objects = append(objects, Object{Path: path, Content: append(content, '\n')})
+	}
 }

@@ -57,11 +57,11 @@ func TestMergeRefusesTwoOwners(t *testing.T) {
 // TestBuilderErrors: a template that names what is not there must never give an empty string.
 func TestBuilderErrors(t *testing.T) {
 	for template, want := range map[string]string{
-		"{{ .Missing }}":                  `executing template "t"`,
-		"{{ .":                            `parsing template "t"`,
-		"kind: Service":                   `finding API path in template "t"`,
-		"a: [":                            `decoding template "t"`,
-		"- not\n- an object":              `decoding template "t"`,
+		"{{ .Missing }}":                  `rendering template "t": executing: `,
+		"{{ .":                            `rendering template "t": parsing: `,
+		"kind: Service":                   `rendering template "t": finding an object's API path: `,
+		"a: [":                            `rendering template "t": decoding: `,
+		"- not\n- an object":              `rendering template "t": decoding: `,
 		"apiVersion: v1\nkind: ConfigMap": `metadata.name`,
 	} {
 		b := NewBuilder(fstest.MapFS{"t": {Data: []byte(template)}}, map[string]string{})
