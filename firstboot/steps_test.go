@@ -1,16 +1,20 @@
 package firstboot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"slipway/firstboot/kube"
 	"slipway/firstboot/status"
+	"slipway/internal/testtool"
 	"slipway/roles"
 )
 
@@ -178,6 +182,50 @@ func TestPrefix(t *testing.T) {
 	}
 	if err := root.WriteFile("/nowhere/f", nil, 0o600); err == nil {
 		t.Error("writing into a folder that is not there went well")
+	}
+}
+
+// underStrace makes TestPrefixSyncs do its work in the folder that it names, and nothing else.
+const underStrace = "SLIPWAY_TEST_PREFIX"
+
+// TestPrefixSyncs watches the system calls: what package disk promises on a Disk, Prefix has from the kernel.
+func TestPrefixSyncs(t *testing.T) {
+	if dir := os.Getenv(underStrace); dir != "" {
+		root := Prefix(dir)
+		err := errors.Join(root.MkdirAll("/a/b", 0o755), root.WriteFile("/a/b/f", []byte("x"), 0o600),
+			root.Rename("/a/b/f", "/a/b/g"), root.Remove("/a/b/g"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(testtool.Find(t, "strace"), "-f", "-y", "-qq", "-e", "trace=fsync,renameat,unlinkat", "-o", trace, os.Args[0], "-test.run=^TestPrefixSyncs$")
+	cmd.Env = append(os.Environ(), underStrace+"="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(text)) {
+		if call := regexp.MustCompile(`(\w+)\(.*` + regexp.QuoteMeta(dir) + `([^">]*)`).FindStringSubmatch(line); call != nil {
+			got = append(got, call[1]+" "+cmp.Or(regexp.MustCompile(`\.slipway-\d+`).ReplaceAllString(call[2], "TEMP"), "/"))
+		}
+	}
+	want := `fsync /
+fsync /a
+fsync /a/b/TEMP
+renameat /a/b/f
+fsync /a/b
+renameat /a/b/g
+fsync /a/b
+unlinkat /a/b/g
+fsync /a/b`
+	if calls := strings.Join(got, "\n"); calls != want {
+		t.Errorf("system calls:\n%s\nwant:\n%s", calls, want)
 	}
 }
 
