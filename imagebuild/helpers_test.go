@@ -23,7 +23,7 @@ func plan(t *testing.T, more string) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPlan(spec, payload.Host{Go: "go1.26.0", CC: "gcc", Slipwayd: "slipwayd", SlipwaydSHA256: "00"})
+	p, err := NewPlan(spec, payload.Host{Go: "go1.26.0", Slipwayd: "slipwayd", SlipwaydSHA256: "00"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,9 +29,6 @@ func FindTools(ctx context.Context, plan *Plan, self string) (Tools, error) {
 		if item.Go != "" {
 			tools["go"] = item.Go
 		}
-		if item.CC != "" {
-			tools["cc"] = item.CC
-		}
 	}
 	return tools, nil
 }

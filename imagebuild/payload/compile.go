@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/imagebuild/payload/ignition"
 )
 
 // buildFlags are equal for all programs; no path, time or revision of the building machine gets into them.
@@ -22,7 +24,8 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 			return nil, err
 		}
 	}
-	if err := g.prepare(ctx); err != nil {
+	first, err := g.prepare(ctx)
+	if err != nil {
 		return nil, err
 	}
 	for _, b := range item.Binaries {
@@ -31,6 +34,12 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 		if _, err := g.run(ctx, args...); err != nil {
 			return nil, fmt.Errorf("building %s: %w", b.Package, err)
 		}
+		if err := mustBeStatic(filepath.Join(out, b.Name)); err != nil {
+			return nil, fmt.Errorf("building %s: %w", b.Package, err)
+		}
+	}
+	if item.Patched { // a program does not tell the checksum of a module that is built from a folder
+		return linked(item, out, first.ModuleSum)
 	}
 	return linked(item, out)
 }
@@ -49,8 +58,8 @@ type gobuild struct {
 	dir, tmp string
 }
 
-// prepare downloads the item's modules and writes go.mod, go.sum and, for a template, main.go.
-func (g gobuild) prepare(ctx context.Context) error {
+// prepare downloads the item's modules and writes go.mod, go.sum and, for a template, main.go. It returns the first module.
+func (g gobuild) prepare(ctx context.Context) (downloaded, error) {
 	const alone = "module payload\n\ngo 1.25\n"
 	files := map[string][]byte{"go.mod": []byte(alone), "go.sum": gosum(g.item.Known)}
 	if g.item.Template != "" {
@@ -58,44 +67,69 @@ func (g gobuild) prepare(ctx context.Context) error {
 	}
 	for name, content := range files {
 		if err := g.write(name, content); err != nil {
-			return err
+			return downloaded{}, err
 		}
 	}
 	if len(g.item.Modules) == 0 {
-		return nil
+		return downloaded{}, nil
 	}
-	upstream, err := g.download(ctx)
+	first, err := g.download(ctx)
 	if err != nil {
-		return err
+		return first, err
+	}
+	upstream, err := os.ReadFile(first.GoMod)
+	if err != nil {
+		return first, fmt.Errorf("reading go.mod of %s: %w", first.Path, err)
 	}
 	gomod, err := synthesise(upstream, g.item.Modules, g.item.Version)
-	if err != nil {
-		return err
+	if err == nil && g.item.Patched {
+		gomod, err = g.patch(first, gomod)
 	}
-	return g.write("go.mod", gomod)
+	if err != nil {
+		return first, err
+	}
+	return first, g.write("go.mod", gomod)
 }
 
-// download brings the modules into go's cache, checked against go.sum and the checksum database, and returns the first
-// one's go.mod.
-func (g gobuild) download(ctx context.Context) (upstream []byte, err error) {
+// patchedDir is the changed copy of a module, beside the throwaway one.
+const patchedDir = "patched"
+
+// patch copies a module out of go's cache, changes the copy and has gomod point to it.
+func (g gobuild) patch(m downloaded, gomod []byte) ([]byte, error) {
+	to := filepath.Join(filepath.Dir(g.dir), patchedDir)
+	if err := os.CopyFS(to, os.DirFS(m.Dir)); err != nil {
+		return nil, fmt.Errorf("copying %s: %w", m.Path, err)
+	}
+	if err := ignition.Apply(to); err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(gomod, "\nreplace %s => ../%s\n", m.Path, patchedDir), nil
+}
+
+// downloaded is a module in go's cache, as `go mod download -json` tells: its go.mod as a file, and the folder of its source.
+type downloaded struct {
+	ModuleSum
+	GoMod, Dir, Error string
+}
+
+// download brings the modules into go's cache, checked against go.sum and the checksum database, and returns the first.
+func (g gobuild) download(ctx context.Context) (first downloaded, err error) {
 	for i, path := range g.item.Modules {
 		at := path + "@" + g.item.Version
 		g.env.event(g.item, "downloading "+at)
 		stdout, err := g.run(ctx, "go", "mod", "download", "-json", at)
-		var m struct{ Sum, GoMod, Error string }
+		var m downloaded
 		if jsonErr := json.Unmarshal(stdout, &m); err != nil || jsonErr != nil || m.Error != "" {
-			return nil, downloadError(at, g.item.Name, m.Error, err, jsonErr)
+			return first, downloadError(at, g.item.Name, m.Error, err, jsonErr)
 		}
 		if m.Sum == "" {
-			return nil, fmt.Errorf("downloading %s: go gave no checksum", at)
+			return first, fmt.Errorf("downloading %s: go gave no checksum", at)
 		}
 		if i == 0 {
-			if upstream, err = os.ReadFile(m.GoMod); err != nil {
-				return nil, fmt.Errorf("reading go.mod of %s: %w", at, err)
-			}
+			first = m
 		}
 	}
-	return upstream, nil
+	return first, nil
 }
 
 func downloadError(at, name, said string, err, jsonErr error) error {
@@ -119,7 +153,7 @@ func (g gobuild) write(name string, content []byte) error {
 func (g gobuild) run(ctx context.Context, args ...string) ([]byte, error) {
 	var stdout bytes.Buffer
 	said := &listener{heard: func(line string) { g.env.event(g.item, line) }}
-	err := g.env.Run.Run(ctx, Cmd{Args: args, Dir: g.dir, Env: goEnv(g.env.Environ, g.item.CGO, g.tmp), Stdout: &stdout, Stderr: said})
+	err := g.env.Run.Run(ctx, Cmd{Args: args, Dir: g.dir, Env: goEnv(g.env.Environ, g.tmp), Stdout: &stdout, Stderr: said})
 	if err == nil {
 		return stdout.Bytes(), nil
 	}
@@ -137,9 +171,6 @@ func (g gobuild) run(ctx context.Context, args ...string) ([]byte, error) {
 func hintFor(said string) string {
 	for _, h := range []struct{ sign, hint string }{
 		{"executable file not found", "install the program named above"},
-		{"blkid/blkid.h", "install libblkid-dev (apt-get install libblkid-dev)"},
-		{"cannot find -lblkid", "install libblkid-dev (apt-get install libblkid-dev)"},
-		{"C compiler", "install gcc and libc6-dev"},
 		{"requires go >=", "install the Go release that is named above, or choose an older version of the payload"},
 		{"no space left on device", "free space in the cache folder and in Go's build cache"},
 		{"checksum mismatch", "the proxy's module is not the one that the lock names, or not the one that the world sees: do not use it"},
@@ -155,14 +186,10 @@ func hintFor(said string) string {
 }
 
 // goEnv is the environment of a build: the user's, with everything set that could change the result.
-func goEnv(environ []string, cgo bool, tmp string) []string {
+func goEnv(environ []string, tmp string) []string {
 	set := map[string]string{
 		"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=mod", "GOWORK": "off", "GOTOOLCHAIN": "local",
 		"GO111MODULE": "on", "GOEXPERIMENT": "", "GODEBUG": "", "GONOSUMDB": "none", "GOSUMDB": "sum.golang.org", "LC_ALL": "C",
-		"CGO_CFLAGS": "-O2 -g", "CGO_CPPFLAGS": "", "CGO_LDFLAGS": "-O2 -g", "CC": "gcc",
-	}
-	if cgo {
-		set["CGO_ENABLED"] = "1"
 	}
 	if tmp != "" {
 		set["GOTMPDIR"] = tmp

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-const elf = "\x7fELF and so on"
+const anELF = "\x7fELF and so on"
 
 type fakeFetcher struct {
 	content []byte
@@ -33,10 +33,10 @@ func tarball(t *testing.T, members ...string) []byte {
 	gz := gzip.NewWriter(&buf)
 	w := tar.NewWriter(gz)
 	for _, m := range members {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m, Size: int64(len(elf)), Mode: 0o644}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m, Size: int64(len(anELF)), Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(w, elf); err != nil {
+		if _, err := io.WriteString(w, anELF); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestRelease(t *testing.T) {
 		}
 		for _, f := range res.Files {
 			info, err := os.Stat(f.HostPath)
-			if err != nil || info.Mode().Perm() != 0o755 || f.Size != int64(len(elf)) {
+			if err != nil || info.Mode().Perm() != 0o755 || f.Size != int64(len(anELF)) {
 				t.Errorf("%s: %+v: %v", name, f, err)
 			}
 		}
@@ -87,12 +87,12 @@ func TestReleaseRefusals(t *testing.T) {
 		want    string
 		digests bool
 	}{
-		{"wrong digest", fakeFetcher{content: []byte(elf), size: -1}, release(whole, "etcd"), "set payloads.etcd.sha256", true},
+		{"wrong digest", fakeFetcher{content: []byte(anELF), size: -1}, release(whole, "etcd"), "set payloads.etcd.sha256", true},
 		{"cut off", fakeFetcher{content: whole[:9], size: int64(len(whole))}, release(whole, "etcd"), "got 9 of", false},
 		{"no network", fakeFetcher{err: errors.New("dial tcp: refused")}, release(whole, "etcd"), "is the url right", false},
 		{"not in the archive", fakeFetcher{content: whole, size: -1}, release(whole, "etcd", "etcdutl"), "the archive has no etcdutl", false},
 		{"two of a name", fakeFetcher{content: tarball(t, "a/etcd", "b/etcd"), size: -1}, release(tarball(t, "a/etcd", "b/etcd"), "etcd"), "could be etcd", false},
-		{"no archive", fakeFetcher{content: []byte(elf), size: -1}, release([]byte(elf), "etcd", "etcdctl"), "it is no .tar.gz, and 2 programs", false},
+		{"no archive", fakeFetcher{content: []byte(anELF), size: -1}, release([]byte(anELF), "etcd", "etcdctl"), "it is no .tar.gz, and 2 programs", false},
 		{"no program", fakeFetcher{content: []byte("<html>"), size: -1}, release([]byte("<html>"), "etcd"), "no ELF header", false},
 	} {
 		env := fakeEnv(t, &fakeGo{})
@@ -113,10 +113,10 @@ func TestReleaseRefusals(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slipwayd")
-	if err := os.WriteFile(path, []byte(elf), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(anELF), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	item := release([]byte(elf), "slipwayd")
+	item := release([]byte(anELF), "slipwayd")
 	item.Source, item.Path = SourceFile, path
 	res, err := Build(t.Context(), item, fakeEnv(t, &fakeGo{}))
 	if err != nil || res.Files[0].SHA256 != item.SHA256 {

@@ -1,6 +1,9 @@
 package payload
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,4 +44,31 @@ func runInstalled(t *testing.T, res Result, path string, args []string) (string,
 	}
 	out, err := exec.Command(filepath.Join(root, path), args...).CombinedOutput()
 	return string(out), err
+}
+
+// elfFile is the header of a Linux program and nothing else; with a loader it names one.
+func elfFile(loader bool) []byte {
+	h := elf.Header64{
+		Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56,
+	}
+	var prog []byte
+	if loader {
+		h.Phoff, h.Phnum = 64, 1
+		prog, _ = binary.Append(nil, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 64})
+	}
+	var b bytes.Buffer
+	binary.Write(&b, binary.LittleEndian, h)
+	return append(b.Bytes(), prog...)
+}
+
+// withoutLoader takes the loader out of a program's headers: a test may be linked with one.
+func withoutLoader(program []byte) {
+	le := binary.LittleEndian
+	at, size, count := le.Uint64(program[32:]), uint64(le.Uint16(program[54:])), uint64(le.Uint16(program[56:]))
+	for i := range count {
+		if kind := program[at+i*size:]; le.Uint32(kind) == uint32(elf.PT_INTERP) {
+			le.PutUint32(kind, uint32(elf.PT_NULL))
+		}
+	}
 }

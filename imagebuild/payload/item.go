@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"slipway/imagebuild/payload/ignition"
 )
 
 // Source says where an item comes from.
@@ -39,9 +41,8 @@ type Item struct {
 	Modules  []string    // gomod: module paths, all at Version; empty for programs of our own
 	Template string      // gomod: embedded main package, built as package "."; "" when packages are built as they are
 	Vars     []string    // gomod: string variables set by the linker, "import/path.name=value"
-	CGO      bool        // gomod: links against C libraries
+	Patched  bool        // gomod: the module's source is changed first, by package ignition
 	Go       string      // gomod: version of the Go toolchain, "go1.26.8"
-	CC       string      // gomod with CGO: identity of the C toolchain and libraries
 	Known    []ModuleSum // gomod: checksums of an earlier build, which what is downloaded must have
 
 	URL    string // release
@@ -60,7 +61,7 @@ type Binary struct {
 }
 
 // cacheFormat changes when equal inputs give other outputs because this package builds differently.
-const cacheFormat = "slipway payload 1"
+const cacheFormat = "slipway payload 2"
 
 // Key is the hex SHA-256 of every input that decides the content of the item's files. Where the files go in the image,
 // where a verified download came from and what is already known of it are no such inputs.
@@ -69,12 +70,12 @@ func (i Item) Key() string {
 	if i.Source == SourceGomod {
 		in["modules"], in["version"], in["packages"] = i.Modules, i.moduleVersion(), i.packages()
 		in["template"], in["vars"], in["flags"] = templateText(i.Template), i.Vars, buildFlags
-		in["cgo"], in["go"] = i.CGO, i.Go
+		in["go"] = i.Go
 	} else {
 		in["sha256"] = i.SHA256
 	}
-	if i.Source == SourceGomod && i.CGO {
-		in["cc"] = i.CC
+	if i.Source == SourceGomod && i.Patched {
+		in["patch"] = ignition.Digest()
 	}
 	raw, err := json.Marshal(in) // a map of strings, bools and lists: sorted, and it cannot fail
 	if err != nil {

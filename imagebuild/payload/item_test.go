@@ -4,8 +4,8 @@ import "testing"
 
 func base() Item {
 	return Item{
-		Name: "a", Version: "v1.2.3", Class: ClassRoot, Source: SourceGomod, Modules: []string{"m"}, Vars: []string{"v=1"}, CGO: true,
-		Go: "go1.26.8", CC: "gcc", Binaries: []Binary{{Name: "a", Package: "m/a", Path: "/usr/bin/a", Links: []string{"/usr/bin/b"}}},
+		Name: "a", Version: "v1.2.3", Class: ClassRoot, Source: SourceGomod, Modules: []string{"m"}, Vars: []string{"v=1"},
+		Go: "go1.26.8", Binaries: []Binary{{Name: "a", Package: "m/a", Path: "/usr/bin/a", Links: []string{"/usr/bin/b"}}},
 	}
 }
 
@@ -16,9 +16,8 @@ func TestKeyChangesWithEveryInput(t *testing.T) {
 		"module":   func(i *Item) { i.Modules = []string{"n"} },
 		"template": func(i *Item) { i.Template = "pause" },
 		"vars":     func(i *Item) { i.Vars = []string{"v=2"} },
-		"cgo":      func(i *Item) { i.CGO = false },
+		"patched":  func(i *Item) { i.Patched = true },
 		"go":       func(i *Item) { i.Go = "go1.26.9" },
-		"cc":       func(i *Item) { i.CC = "clang" },
 		"package":  func(i *Item) { i.Binaries[0].Package = "m/c" },
 		"output":   func(i *Item) { i.Binaries[0].Name = "c" },
 		"source":   func(i *Item) { i.Source, i.SHA256 = SourceFile, digest64 },
@@ -47,12 +46,6 @@ func TestKeyKeepsWithoutNewInput(t *testing.T) {
 		if change(&i); i.Key() != base().Key() {
 			t.Errorf("%s changed the key", name)
 		}
-	}
-	plain := base()
-	plain.CGO = false
-	other := plain
-	if other.CC = "clang"; other.Key() != plain.Key() {
-		t.Error("the C toolchain changed the key of an item without C")
 	}
 	here, there := Item{Source: SourceRelease, URL: "https://a", SHA256: digest64}, Item{Source: SourceRelease, URL: "https://b", SHA256: digest64}
 	if here.Key() != there.Key() {

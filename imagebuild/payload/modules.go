@@ -15,10 +15,13 @@ type ModuleSum struct {
 	Sum     string `json:"sum"`
 }
 
-// linked lists the modules that an item's programs are made of, sorted: the toolchain writes them into every program,
-// with the checksums that it verified.
-func linked(item Item, out string) ([]ModuleSum, error) {
+// linked lists the modules that an item's programs are made of and others that are known, sorted: the toolchain writes
+// them into every program, with the checksums that it verified.
+func linked(item Item, out string, others ...ModuleSum) ([]ModuleSum, error) {
 	seen := map[ModuleSum]bool{}
+	for _, m := range others {
+		seen[m] = true
+	}
 	for _, b := range item.Binaries {
 		info, err := buildinfo.ReadFile(filepath.Join(out, b.Name))
 		if err != nil {

@@ -13,10 +13,9 @@ import (
 	"slipway/cluster"
 )
 
-// Host is what a plan depends on besides the spec. Probe fills Go and CC.
+// Host is what a plan depends on besides the spec. Probe fills Go.
 type Host struct {
 	Go             string // "go1.26.8"
-	CC             string // C compiler and libblkid, in words
 	SpecDir        string // what the spec's relative paths start from
 	Slipwayd       string // path of the slipwayd program that belongs to this slipway
 	SlipwaydSHA256 string // its digest, see Digest
@@ -116,10 +115,7 @@ func fromModule(item Item, r recipe, over cluster.Payload, host Host) (Item, err
 		return item, errors.New("no Go toolchain was found\nhint: install Go, or set the source to release or file")
 	}
 	item.Modules, item.Vars = expand(r.Modules, item.Version), expand(r.Vars, item.Version)
-	item.Template, item.CGO, item.Go = r.Template, r.CGO, host.Go
-	if r.CGO {
-		item.CC = host.CC
-	}
+	item.Template, item.Patched, item.Go = r.Template, r.Patched, host.Go
 	if over.Module != "" {
 		return otherModule(item, r, over.Module)
 	}
@@ -130,6 +126,9 @@ func fromModule(item Item, r recipe, over cluster.Payload, host Host) (Item, err
 func otherModule(item Item, r recipe, module string) (Item, error) {
 	if len(r.Modules) != 1 || r.Template != "" {
 		return item, fmt.Errorf("module %q cannot replace it: it is built from more than one package tree\nhint: use release or file", module)
+	}
+	if r.Patched {
+		return item, fmt.Errorf("module %q cannot replace it: Slipway changes the source before building it\nhint: use release or file", module)
 	}
 	for i, v := range item.Vars {
 		item.Vars[i] = replaceModule(v, item.Modules[0], module)

@@ -12,7 +12,7 @@ import (
 const digest64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func testHost() Host {
-	return Host{Go: "go1.26.8", CC: "gcc 14; libblkid 2.41", SpecDir: "/spec", Slipwayd: "/opt/slipwayd", SlipwaydSHA256: digest64}
+	return Host{Go: "go1.26.8", SpecDir: "/spec", Slipwayd: "/opt/slipwayd", SlipwaydSHA256: digest64}
 }
 
 func testSpec(payloads map[string]cluster.Payload) *cluster.Spec {

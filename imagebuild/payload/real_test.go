@@ -14,16 +14,9 @@ const realVar = "SLIPWAY_TEST_PAYLOAD_CACHE"
 
 // TestRealBuild builds what a default image needs, or the items named in SLIPWAY_TEST_PAYLOADS, and runs what tells a version.
 func TestRealBuild(t *testing.T) {
-	cache := os.Getenv(realVar)
-	if cache == "" && os.Getenv("CI") != "" {
-		t.Fatalf("%s is not set: in CI this test may not be skipped", realVar)
-	}
-	if cache == "" {
-		t.Skipf("%s is not set", realVar)
-	}
+	env := realEnv(t)
 	items := realPlan(t)
 	only := strings.Fields(os.Getenv("SLIPWAY_TEST_PAYLOADS"))
-	env := Env{Run: Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now}
 	for _, item := range items {
 		if len(only) > 0 && !contains(only, item.Name) {
 			continue
@@ -42,6 +35,19 @@ func TestRealBuild(t *testing.T) {
 			checkVersion(t, res)
 		})
 	}
+}
+
+// realEnv skips the test where nothing is to be built for real.
+func realEnv(t *testing.T) Env {
+	t.Helper()
+	cache := os.Getenv(realVar)
+	if cache == "" && os.Getenv("CI") != "" {
+		t.Fatalf("%s is not set: in CI this test may not be skipped", realVar)
+	}
+	if cache == "" {
+		t.Skipf("%s is not set", realVar)
+	}
+	return Env{Run: Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now}
 }
 
 func realPlan(t *testing.T) []Item {

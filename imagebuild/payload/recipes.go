@@ -30,7 +30,7 @@ type recipe struct {
 	Modules  []string // the first one's go.mod sets Go version, replacements and godebug
 	Template string
 	Vars     []string
-	CGO      bool
+	Patched  bool
 	Binaries []Binary
 	Loose    []string // release and file: programs looked for instead of Binaries, into binDir
 }
@@ -70,7 +70,7 @@ func recipes() []recipe {
 			Vars:     []string{"helm.sh/helm/{major}/internal/version.version={version}"},
 			Binaries: []Binary{{Name: "helm", Package: "helm.sh/helm/{major}/cmd/helm", Path: binDir + "/helm"}}},
 		// Ignition's own defaults are Fedora's: it would relabel for SELinux, and write keys where Debian's sshd does not look.
-		{Name: cluster.PayloadIgnition, Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, CGO: true,
+		{Name: cluster.PayloadIgnition, Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, Patched: true,
 			Vars: []string{"github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false",
 				"github.com/coreos/ignition/v2/internal/distro.writeAuthorizedKeysFragment=false",
 				"github.com/coreos/ignition/v2/internal/version.Raw={bare}"},

@@ -42,29 +42,16 @@ func (Exec) Run(ctx context.Context, cmd Cmd) error {
 	return err
 }
 
-// Probe fills Host.Go and Host.CC by asking the tools; environ is the environment to find them in. A missing tool is
-// no error here: Plan and Build say what is needed for the items that need it.
+// Probe fills Host.Go by asking the toolchain; environ is the environment to find it in. A missing toolchain is no error
+// here: Plan says so for the items that need it.
 func Probe(ctx context.Context, run Runner, environ []string, dir string) (Host, error) {
-	ask := func(args ...string) (string, error) {
-		var out strings.Builder
-		err := run.Run(ctx, Cmd{Args: args, Dir: dir, Env: goEnv(environ, false, ""), Stdout: &out, Stderr: io.Discard})
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err != nil && !errors.Is(err, exec.ErrNotFound) {
-			return "", fmt.Errorf("asking %s for its version: %w", args[0], err)
-		}
-		first, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n")
-		return first, nil
+	var out strings.Builder
+	err := run.Run(ctx, Cmd{Args: []string{"go", "env", "GOVERSION"}, Dir: dir, Env: goEnv(environ, ""), Stdout: &out, Stderr: io.Discard})
+	if ctx.Err() != nil {
+		return Host{}, ctx.Err()
 	}
-	goVersion, err := ask("go", "env", "GOVERSION")
-	if err != nil {
-		return Host{}, err
+	if err != nil && !errors.Is(err, exec.ErrNotFound) {
+		return Host{}, fmt.Errorf("asking go for its version: %w", err)
 	}
-	cc, err := ask("gcc", "--version")
-	if err != nil {
-		return Host{}, err
-	}
-	blkid, _ := ask("pkg-config", "--modversion", "blkid") // no answer: the build says that it is missing
-	return Host{Go: goVersion, CC: strings.TrimSpace(cc + "; libblkid " + blkid)}, ctx.Err()
+	return Host{Go: strings.TrimSpace(out.String())}, nil
 }
