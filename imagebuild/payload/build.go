@@ -22,6 +22,7 @@ type Env struct {
 	Environ  []string         // the environment of programs: PATH, HOME, GOPROXY, GOCACHE ...
 	Now      func() time.Time // for Result.Seconds
 	Progress func(Event)      // may be nil
+	bounds   bounds           // of downloads; only tests set them
 }
 
 // Event is one step of progress: a line of text, or bytes of a known total.

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,23 +49,38 @@ func (e *DigestError) Error() string {
 
 // take gets a release or file item: its download is verified in work, then its programs are placed in out.
 func take(ctx context.Context, item Item, env Env, work, out string) error {
-	origin, body, size, err := open(ctx, item, env)
+	path := filepath.Join(work, "download")
+	origin, got, err := download(ctx, item, env, path)
 	if err != nil {
 		return err
-	}
-	defer body.Close()
-	path := filepath.Join(work, "download")
-	got, err := store(ctx, item, env, path, body, size)
-	if err != nil {
-		return fmt.Errorf("fetching %q: %w", origin, err)
 	}
 	if got != item.SHA256 {
 		return &DigestError{Item: item.Name, Origin: origin, Got: got, Want: item.SHA256}
 	}
-	if err := unpack(item, path, out); err != nil {
+	if err := unpack(item, path, out, env.bounds.orDefaults()); err != nil {
 		return fmt.Errorf("unpacking %q: %w", origin, err)
 	}
 	return nil
+}
+
+// download brings the item's file to path, within bounds, and returns its digest.
+func download(ctx context.Context, item Item, env Env, path string) (origin, digest string, err error) {
+	bounds := env.bounds.orDefaults()
+	patient, progress, cancel := bounds.patient(ctx)
+	defer cancel()
+	origin, body, size, err := open(patient, item, env)
+	if err == nil {
+		defer body.Close()
+		var counted io.Reader = &meter{ctx: patient, r: atMost(body, bounds.download, "it"), came: progress,
+			tell: func(done int64) { env.bytes(item, "fetching", done, size) }}
+		if digest, err = store(path, counted, size); err != nil {
+			err = fmt.Errorf("fetching %q: %w", origin, err)
+		}
+	}
+	if err != nil && patient.Err() != nil && ctx.Err() == nil { // the reason is ours and not the context's
+		err = fmt.Errorf("fetching %q: %w\nhint: try again later, or download it by hand and set the source to file", cmp.Or(origin, item.URL), context.Cause(patient))
+	}
+	return origin, digest, err
 }
 
 func open(ctx context.Context, item Item, env Env) (origin string, body io.ReadCloser, size int64, err error) {
@@ -90,8 +106,8 @@ func open(ctx context.Context, item Item, env Env) (origin string, body io.ReadC
 	return item.Path, f, info.Size(), nil
 }
 
-// store copies body to path with progress and returns its digest.
-func store(ctx context.Context, item Item, env Env, path string, body io.Reader, size int64) (string, error) {
+// store copies body to path and returns its digest.
+func store(path string, body io.Reader, size int64) (string, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return "", err
@@ -99,7 +115,7 @@ func store(ctx context.Context, item Item, env Env, path string, body io.Reader,
 	defer f.Close()
 	h := sha256.New()
 	buf := bufio.NewWriterSize(io.MultiWriter(f, h), 1<<20)
-	n, err := io.Copy(buf, &meter{ctx: ctx, r: body, tell: func(done int64) { env.bytes(item, "fetching", done, size) }})
+	n, err := io.Copy(buf, body)
 	if err != nil {
 		return "", err
 	}
@@ -116,6 +132,7 @@ func store(ctx context.Context, item Item, env Env, path string, body io.Reader,
 type meter struct {
 	ctx        context.Context
 	r          io.Reader
+	came       func() // something did
 	tell       func(done int64)
 	done, told int64
 }
@@ -125,7 +142,9 @@ func (m *meter) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := m.r.Read(p)
-	m.done += int64(n)
+	if m.done += int64(n); n > 0 {
+		m.came()
+	}
 	if m.done-m.told >= 1<<20 || err != nil {
 		m.told = m.done
 		m.tell(m.done)

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 const anELF = "\x7fELF and so on"
@@ -129,5 +131,98 @@ func TestFile(t *testing.T) {
 	item.Path = "/nowhere/x"
 	if _, err := Build(t.Context(), item, fakeEnv(t, &fakeGo{})); err == nil || !strings.Contains(err.Error(), "relative to the spec") {
 		t.Errorf("nothing: %v", err)
+	}
+}
+
+// endless sends zeros for ever, or nothing at all.
+type endless struct {
+	every time.Duration
+	done  <-chan struct{}
+}
+
+func (e endless) Read(p []byte) (int, error) {
+	if e.every == 0 {
+		<-e.done
+		return 0, errors.New("connection closed")
+	}
+	time.Sleep(e.every)
+	return 1, nil
+}
+
+func (endless) Close() error { return nil }
+
+// endlessFetcher stops sending when the request's context ends, as HTTP does.
+type endlessFetcher struct {
+	every  time.Duration
+	silent bool // not even an answer
+}
+
+func (f endlessFetcher) Fetch(ctx context.Context, _ string) (io.ReadCloser, int64, error) {
+	if f.silent {
+		<-ctx.Done()
+		return nil, 0, ctx.Err()
+	}
+	return endless{f.every, ctx.Done()}, -1, nil
+}
+
+// A server may send nothing, or a byte a minute for ever, or more than any disk holds.
+func TestDownloadsAreBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		fetch Fetcher
+		took  time.Duration
+		want  string
+	}{
+		"no answer":    {endlessFetcher{silent: true}, time.Minute, "nothing came for 1m0s"},
+		"no content":   {endlessFetcher{}, time.Minute, "nothing came for 1m0s"},
+		"a drip":       {endlessFetcher{every: 59 * time.Second}, 2 * time.Hour, "it took longer than 2h0m0s"},
+		"without end":  {endlessFetcher{every: time.Millisecond}, 0, "it has more than 0 MiB"},
+		"said to grow": {fakeFetcher{content: make([]byte, 3000), size: 3000}, 0, "it has more than 0 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				env := fakeEnv(t, &fakeGo{})
+				env.Fetch, env.bounds = c.fetch, defaults()
+				env.bounds.download = 2000
+				start := time.Now()
+				_, err := Build(t.Context(), release([]byte("x"), "etcd"), env)
+				if err == nil || !strings.Contains(err.Error(), `fetching "https://x/y": `+c.want) {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(start); c.took > 0 && (took < c.took || took > c.took+time.Minute) {
+					t.Errorf("it took %v", took)
+				}
+				if c.took > 0 && !strings.Contains(err.Error(), "\nhint: try again later") {
+					t.Errorf("no way out: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// An interruption stays one, and is no server's fault.
+func TestInterruptedDownload(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	env := fakeEnv(t, &fakeGo{})
+	env.Fetch = endlessFetcher{}
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := Build(ctx, release([]byte("x"), "etcd"), env); !errors.Is(err, context.Canceled) && (err == nil || strings.Contains(err.Error(), "nothing came")) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnpackingIsBounded(t *testing.T) {
+	archive := tarball(t, "etcd", "etcdctl")
+	for want, b := range map[string]bounds{
+		`member "etcd": the program has more than 0 MiB`: {download: 1 << 20, unpacked: 1 << 20, program: 4, patience: time.Hour, time: time.Hour},
+		"the archive has more than 0 MiB":                {download: 1 << 20, unpacked: 600, program: 1 << 20, patience: time.Hour, time: time.Hour},
+	} {
+		env := fakeEnv(t, &fakeGo{})
+		env.Fetch, env.bounds = fakeFetcher{content: archive, size: -1}, b
+		if _, err := Build(t.Context(), release(archive, "etcd", "etcdctl"), env); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+		if names := left(t, env.CacheDir); len(names) != 0 {
+			t.Errorf("left %v", names)
+		}
 	}
 }

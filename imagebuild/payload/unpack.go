@@ -16,7 +16,7 @@ import (
 
 // unpack places an item's programs from a verified download: a .tar.gz that holds a regular file of each program's
 // name, in whatever folder, or the one program itself.
-func unpack(item Item, from, out string) error {
+func unpack(item Item, from, out string, most bounds) error {
 	f, err := os.Open(from)
 	if err != nil {
 		return err
@@ -24,21 +24,21 @@ func unpack(item Item, from, out string) error {
 	defer f.Close()
 	r := bufio.NewReader(f)
 	if magic, _ := r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return unpackTar(item, r, out)
+		return unpackTar(item, r, out, most)
 	}
 	if len(item.Binaries) != 1 {
 		return fmt.Errorf("it is no .tar.gz, and %d programs are needed: %s", len(item.Binaries), strings.Join(item.names(), ", "))
 	}
-	return program(r, filepath.Join(out, item.Binaries[0].Name))
+	return program(r, filepath.Join(out, item.Binaries[0].Name), most)
 }
 
-func unpackTar(item Item, r io.Reader, out string) error {
+func unpackTar(item Item, r io.Reader, out string, most bounds) error {
 	gz, err := gzip.NewReader(r)
 	if err != nil {
 		return err
 	}
 	found := map[string]string{} // program -> member
-	for tr := tar.NewReader(gz); ; {
+	for tr := tar.NewReader(atMost(gz, most.unpacked, "the archive")); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
 			return missing(item, found)
@@ -53,7 +53,7 @@ func unpackTar(item Item, r io.Reader, out string) error {
 		if found[name] != "" {
 			return fmt.Errorf("both %q and %q could be %s", found[name], h.Name, name)
 		}
-		if err := program(tr, filepath.Join(out, name)); err != nil {
+		if err := program(tr, filepath.Join(out, name), most); err != nil {
 			return fmt.Errorf("member %q: %w", h.Name, err)
 		}
 		found[name] = h.Name
@@ -83,8 +83,8 @@ func missing(item Item, found map[string]string) error {
 }
 
 // program writes r to path if it is a Linux program.
-func program(r io.Reader, path string) error {
-	b := bufio.NewReader(r)
+func program(r io.Reader, path string, most bounds) error {
+	b := bufio.NewReader(atMost(r, most.program, "the program"))
 	if magic, _ := b.Peek(4); string(magic) != "\x7fELF" {
 		return errors.New("it is no Linux program (no ELF header)")
 	}
