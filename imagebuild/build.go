@@ -96,7 +96,7 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	}
 	defer closeLock()
 	for _, step := range []func(context.Context) error{
-		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkKernel, b.makeInitrd, b.packRoot,
+		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkFlags, b.checkKernel, b.makeInitrd, b.packRoot,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -63,21 +63,18 @@ const (
 
 // linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.
 func (b *builder) linkKubectl() error {
-	for _, res := range b.results {
-		kubectl, ok := res.Program(kubectlPath)
-		if !ok {
-			continue
-		}
-		link := filepath.Join(b.opt.Out, kubectlName)
-		if old, err := os.Readlink(link); err == nil && old == kubectl.HostPath {
-			return nil
-		}
-		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("linking kubectl: %w", err)
-		}
-		return os.Symlink(kubectl.HostPath, link)
+	kubectl, ok := b.program(kubectlPath)
+	if !ok {
+		return nil
 	}
-	return nil
+	link := filepath.Join(b.opt.Out, kubectlName)
+	if old, err := os.Readlink(link); err == nil && old == kubectl.HostPath {
+		return nil
+	}
+	if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("linking kubectl: %w", err)
+	}
+	return os.Symlink(kubectl.HostPath, link)
 }
 
 func lockPayload(res payload.Result) LockedPayload {

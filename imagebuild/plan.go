@@ -33,6 +33,8 @@ type Plan struct {
 	Payloads []payload.Item
 	Layout   repart.Layout
 	Outputs  []string
+
+	ExtraArgs map[string]map[string]string // flags from the spec: program -> flag -> value
 }
 
 // NewPlan derives the plan of a complete, valid spec.
@@ -57,7 +59,7 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	}
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
-		Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
+		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
 		Mirrors: debian.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
 		Request: distro.Request{
 			Name: spec.Image.Distro, Release: spec.Image.Release, Architecture: debian.Architecture,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -125,6 +126,9 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 		return err
 	}
 	res, err := imagebuild.Build(ctx, plan, opt)
+	if unknown, ok := errors.AsType[*imagebuild.UnknownFlagsError](err); ok {
+		return loaded.RefuseFlags(unknown.Flags)
+	}
 	if err != nil {
 		return err
 	}

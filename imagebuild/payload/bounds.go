@@ -42,15 +42,13 @@ func atMost(r io.Reader, most int64, what string) *capped {
 }
 
 func (c *capped) Read(p []byte) (int, error) {
-	if c.left < 0 {
-		return 0, io.ErrUnexpectedEOF // it was told
-	}
 	if int64(len(p)) > c.left+1 {
-		p = p[:c.left+1]
+		p = p[:max(c.left+1, 0)]
 	}
 	n, err := c.r.Read(p)
 	if c.left -= int64(n); c.left < 0 {
-		return n - 1, fmt.Errorf("%s has more than %d MiB, the most that is taken", c.what, c.most>>20)
+		n, c.left = max(n-1, 0), -1 // and so at every further call
+		err = fmt.Errorf("%s has more than %d MiB, the most that is taken", c.what, c.most>>20)
 	}
 	return n, err
 }
