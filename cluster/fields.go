@@ -100,11 +100,12 @@ var fields = map[string]Field{
 	"VSphere.pool":            {Doc: "Resource pool below the cluster's own, like infra/kubernetes.", Default: "the cluster's own"},
 	"VSphere.folder":          {Doc: "Folder of machines below the datacenter's own, like infra/kubernetes. It must exist.", Default: "the datacenter's own"},
 	"VSphere.datastore":       {Doc: "Name of the datastore.", Default: "the only one"},
-	"VSphere.network":         {Doc: "Port group that the machines' card is connected to.", Default: "the only one"},
+	"VSphere.network":         {Doc: "Port group that the machines' card is connected to: its name, or its path where there are several of the name.", Default: "the only one"},
 	"VSphere.library":         {Doc: "Content library. It is made if it is not there.", Default: "slipway"},
 	"VSphere.template":        {Doc: "Name of the template, and of its item in the library.", Default: "the cluster's name"},
 	"VSphere.hardwareVersion": {Doc: "Version of the virtual hardware in the OVA, 13 to 22 without 16: 15 runs on ESXi 6.7 U2 and newer.", Default: "15"},
 	"VSphere.secureBoot":      {Doc: "The firmware starts only what is signed by a key that it trusts.", Default: "false"},
+	"VSphere.linkedClones":    {Doc: "Machines are linked clones: their disks grow on the template's, are made in seconds, and have the size of the image.", Default: "false"},
 	"VSphere.machines":        {Doc: "Sizes by role; the role `all` is every node. A node of several roles gets the largest."},
 
 	"Machine.cpus":    {Doc: "Virtual CPUs.", Default: "2"},

@@ -105,17 +105,18 @@ type Modules struct {
 // VSphere is where the nodes' virtual machines live. Which vCenter, and as whom, is not in the spec: GOVC_URL and so on.
 // A name that is left out is that of the only one there is.
 type VSphere struct {
-	Datacenter string           `yaml:"datacenter,omitempty"`
-	Cluster    string           `yaml:"cluster,omitempty"`         // of hosts
-	Pool       string           `yaml:"pool,omitempty"`            // below the cluster's root pool; default: that one
-	Folder     string           `yaml:"folder,omitempty"`          // below the datacenter's folder of machines; default: that one
-	Datastore  string           `yaml:"datastore,omitempty"`       //
-	Network    string           `yaml:"network,omitempty"`         // a port group
-	Library    string           `yaml:"library,omitempty"`         // of content; default "slipway"
-	Template   string           `yaml:"template,omitempty"`        // also the item in the library; default: the cluster's name
-	Hardware   int              `yaml:"hardwareVersion,omitempty"` // as in vmx-15, the default
-	SecureBoot bool             `yaml:"secureBoot,omitempty"`
-	Machines   map[Role]Machine `yaml:"machines,omitempty"` // by role; role "all" is every node
+	Datacenter   string           `yaml:"datacenter,omitempty"`
+	Cluster      string           `yaml:"cluster,omitempty"`         // of hosts
+	Pool         string           `yaml:"pool,omitempty"`            // below the cluster's root pool; default: that one
+	Folder       string           `yaml:"folder,omitempty"`          // below the datacenter's folder of machines; default: that one
+	Datastore    string           `yaml:"datastore,omitempty"`       //
+	Network      string           `yaml:"network,omitempty"`         // a port group
+	Library      string           `yaml:"library,omitempty"`         // of content; default "slipway"
+	Template     string           `yaml:"template,omitempty"`        // also the item in the library; default: the cluster's name
+	Hardware     int              `yaml:"hardwareVersion,omitempty"` // as in vmx-15, the default
+	SecureBoot   bool             `yaml:"secureBoot,omitempty"`
+	LinkedClones bool             `yaml:"linkedClones,omitempty"` // machines' disks grow on the template's
+	Machines     map[Role]Machine `yaml:"machines,omitempty"`     // by role; role "all" is every node
 }
 
 // Machine is the size of a virtual machine.

@@ -42,10 +42,12 @@ var hardwareVersions = []int{13, 14, 15, 17, 18, 19, 20, 21, 22}
 
 func (s *Spec) validateVSphere(d *document) {
 	p, v := at("vsphere"), s.VSphere
+	validateInventory(d, p.with("library"), v.Library, false)
+	validateInventory(d, p.with("template"), v.Template, false)
 	for key, name := range map[string]string{
-		"datacenter": v.Datacenter, "cluster": v.Cluster, "datastore": v.Datastore, "network": v.Network, "library": v.Library, "template": v.Template,
+		"datacenter": v.Datacenter, "cluster": v.Cluster, "datastore": v.Datastore, "network": v.Network,
 	} {
-		validateInventory(d, p.with(key), name, false)
+		validateInventory(d, p.with(key), strings.TrimPrefix(name, "/"), true) // a path may begin at the root
 	}
 	validateInventory(d, p.with("pool"), v.Pool, true)
 	validateInventory(d, p.with("folder"), v.Folder, true)
@@ -97,7 +99,7 @@ func (m Machine) validate(d *document, p path, image Size) {
 	if m.Disk != 0 && (m.Disk < image || m.Disk%MiB != 0) {
 		d.fail(p.with("disk"), "whole MiB, at least image.size, which is "+image.String(), "a disk of %s does not work", m.Disk)
 	}
-	validateInventory(d, p.with("network"), m.Network, false)
+	validateInventory(d, p.with("network"), strings.TrimPrefix(m.Network, "/"), true)
 }
 
 // validateNodeNetwork: a machine has one card, so roles that meet on a node cannot name two networks.

@@ -49,8 +49,9 @@ func TestVSphereRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"{hardwareVersion: 11}":                                  "hardware version 11 does not work",
 		"{hardwareVersion: 16}":                                  "hardware version 16 does not work",
-		"{datastore: a/b}":                                       `"a/b" is not a name in vCenter`,
+		"{datastore: a//b}":                                      `"a//b" is not a name in vCenter`,
 		"{network: 50% off}":                                     `"50% off" is not a name in vCenter`,
+		"{library: a/b}":                                         `"a/b" is not a name in vCenter`,
 		"{folder: a//b}":                                         `"a//b" is not a name in vCenter`,
 		"{pool: ../other}":                                       `"../other" is not a name in vCenter`,
 		"{network: 'dv*'}":                                       `"dv*" is not a name in vCenter`,
@@ -59,7 +60,7 @@ func TestVSphereRefused(t *testing.T) {
 		"{machines: {all: {memory: 512MiB}}}":                    "512MiB of memory do not work",
 		"{machines: {all: {memory: 1025MiB}}}":                   "1025MiB of memory do not work",
 		"{machines: {worker: {disk: 4GiB}}}":                     "a disk of 4GiB does not work",
-		"{machines: {worker: {network: a/b}}}":                   `"a/b" is not a name in vCenter`,
+		"{machines: {worker: {network: a//b}}}":                  `"a//b" is not a name in vCenter`,
 		"{machines: {worker: {network: a}, etcd: {network: b}}}": `the roles of node "n1" are on two networks, "b" and "a"`,
 	} {
 		_, err := Parse("cluster.yaml", []byte(single+"vsphere: "+text+"\n"), nil)

@@ -38,13 +38,18 @@ nodes:
 
 // statusNode is a node of the test: its document may change while it is asked.
 type statusNode struct {
-	mu  sync.Mutex
-	doc status.Document
+	mu    sync.Mutex
+	doc   status.Document
+	asked func() // is called at the first question; may be nil
 }
 
 func (n *statusNode) Status(peer.Caller) status.Document {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.asked != nil {
+		n.asked()
+		n.asked = nil
+	}
 	return n.doc
 }
 

@@ -91,7 +91,10 @@ func (o vsphereOptions) withVCenter(ctx context.Context, s streams, work func(*v
 	if err != nil {
 		return err
 	}
-	c, err := vsphere.Connect(ctx, e, vsphere.Options{Pause: taskPause, Progress: newProgress(s, o.quiet, time.Now)})
+	c, err := vsphere.Connect(ctx, e, vsphere.Options{
+		Pause: taskPause, Progress: newProgress(s, o.quiet, time.Now),
+		Warn: func(words string) { fmt.Fprintf(s.err, "slipway: warning: %s\n", words) },
+	})
 	if err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ func (o vsphereOptions) withVCenter(ctx context.Context, s streams, work func(*v
 
 // vsphereCluster is what the spec wants of vCenter, without the nodes' configs.
 func vsphereCluster(spec *cluster.Spec) vsphere.Cluster {
-	w := vsphere.Cluster{ID: spec.Cluster.ID, Place: vspherePlace(spec), Template: spec.VSphere.Template, SecureBoot: spec.VSphere.SecureBoot}
+	w := vsphere.Cluster{ID: spec.Cluster.ID, Place: vspherePlace(spec), Template: spec.VSphere.Template, SecureBoot: spec.VSphere.SecureBoot, Linked: spec.VSphere.LinkedClones}
 	for _, n := range spec.Nodes {
 		m := spec.MachineOf(n)
 		node := vsphere.Node{

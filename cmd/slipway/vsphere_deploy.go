@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ type vsphereDeployOptions struct {
 	replace        []string
 	dryRun, noWait bool
 	timeout        time.Duration
+	parallel       int
 }
 
 func newVSphereDeployCmd(s streams, shared *vsphereOptions) *cobra.Command {
@@ -53,7 +55,8 @@ one with a name that a node needs stops everything before anything is done.
 	f.StringArrayVar(&o.replace, "replace", nil, "delete the machine of this node with its disks, and make another; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	f.BoolVar(&o.noWait, "no-wait", false, "do not wait for the nodes: their configs stay in vCenter until the next run")
-	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait for each node")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait for each node; all are waited for at once")
+	f.IntVar(&o.parallel, "parallel", 4, "how many machines to make at a time")
 	return cmd
 }
 
@@ -64,11 +67,14 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 	if err := o.checkReplace(); err != nil {
 		return err
 	}
+	if o.parallel < 1 {
+		return usageError{fmt.Errorf("reading --parallel: %d machines at a time are none", o.parallel)}
+	}
 	want, err := o.wanted(s, !o.dryRun)
 	if err != nil {
 		return err
 	}
-	var hooks vsphere.Hooks
+	hooks := vsphere.Hooks{Parallel: o.parallel}
 	if !o.noWait {
 		nodes, err := o.targets()
 		if err != nil {
@@ -186,33 +192,37 @@ func did(a vsphere.Action) string {
 	return a.On + ": " + text
 }
 
-// scrubbed waits for a node until it says that its scrub step is done, and tells meanwhile how it is doing. The time is for all together, from
-// the first on; everyone is asked at least once.
+// scrubbed waits for a node until it says that its scrub step is done, and tells meanwhile how it is doing. It may wait
+// for several at once; each has its own time, and is asked at least once.
 func scrubbed(s streams, nodes []target, timeout time.Duration) func(context.Context, string) error {
 	told := map[string]string{}
-	var until time.Time
-	return func(parent context.Context, name string) error {
+	var telling sync.Mutex
+	news := func(replies []reply) string {
+		telling.Lock()
+		defer telling.Unlock()
+		tell(s, replies, told)
+		return told[replies[0].Node]
+	}
+	return func(ctx context.Context, name string) error {
 		i := slices.IndexFunc(nodes, func(n target) bool { return n.name == name })
 		if i < 0 {
 			return fmt.Errorf("there is no node %q to ask", name)
 		}
-		if until.IsZero() {
-			until = time.Now().Add(timeout)
-		}
+		until := time.Now().Add(timeout)
 		for {
-			replies := askAll(parent, nodes[i:i+1])
-			if err := parent.Err(); err != nil {
+			replies := askAll(ctx, nodes[i:i+1])
+			if err := ctx.Err(); err != nil {
 				return err
 			}
-			tell(s, replies, told)
+			last := news(replies)
 			switch {
 			case replies[0].Error == "" && replies[0].StepDone(status.ScrubStep):
 				return nil
 			case !time.Now().Before(until):
-				return fmt.Errorf("it has not scrubbed its config within %s: %s", timeout, told[name])
+				return fmt.Errorf("it has not scrubbed its config within %s: %s", timeout, last)
 			}
 			select {
-			case <-parent.Done():
+			case <-ctx.Done():
 			case <-time.After(min(waitPause, time.Until(until))):
 			}
 		}

@@ -23,7 +23,8 @@ func newVSphereDestroyCmd(s streams, shared *vsphereOptions) *cobra.Command {
 		Use:   "destroy [NODE...]",
 		Short: "Delete the machines that deploy made, with their disks",
 		Long: `Cuts the power of the machines of this cluster, or of the nodes named, and deletes them with their disks. Only what deploy
-made and marked is touched. The template stays: other clusters may be cloned from it.
+made and marked is touched; one of ours that was renamed or moved is named, and stops it. The port group, the pool and the
+datastore need not be there any longer. The template stays: other clusters may be cloned from it.
 
 ` + vsphereHelp + `
 
@@ -67,7 +68,7 @@ func runVSphereDestroy(ctx context.Context, s streams, o vsphereDestroyOptions, 
 			fmt.Fprint(s.out, p)
 			return nil
 		}
-		if len(p) == 0 {
+		if !p.Changes() {
 			fmt.Fprintln(s.out, "there is nothing of this cluster, nothing was changed")
 		}
 		return c.Destroy(ctx, want, have, p, func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) })

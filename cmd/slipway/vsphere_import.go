@@ -26,8 +26,9 @@ func newVSphereImportCmd(s streams, shared *vsphereOptions) *cobra.Command {
 		Long: `Sends the OVA (default: out/<cluster>.ova) to the content library, with the SHA-256 of every file for vCenter to check, and
 makes a template of it. With --method nfc it is sent straight to an ESXi host, which this computer must reach then.
 
-An image that is there already is not sent again. An upload that fails or is interrupted leaves nothing behind; what a
-killed one left is dropped by the next.
+An image that is there already is not sent again. Item and template are made under another name and get their own when
+they are whole: with --replace those of another image are there until then. An upload that fails or is interrupted leaves
+nothing behind; what a killed one left is dropped, or used, by the next.
 
 ` + vsphereHelp + `
 
@@ -41,7 +42,7 @@ killed one left is dropped by the next.
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVar(&o.method, "method", string(vsphere.ByLibrary), "library, or nfc")
-	f.BoolVar(&o.replace, "replace", false, "drop the template and the item if they are of another image")
+	f.BoolVar(&o.replace, "replace", false, "drop template and item of another image when the new ones are whole")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	return cmd
 }
@@ -75,7 +76,7 @@ func runVSphereImport(ctx context.Context, s streams, o vsphereImportOptions, ar
 	}
 	want := vsphere.Import{
 		Cluster: spec.Cluster.ID, Place: vspherePlace(spec), Network: spec.VSphere.Network, Library: spec.VSphere.Library,
-		Name: spec.VSphere.Template, Image: img, Method: method, Replace: o.replace, Secure: spec.VSphere.SecureBoot,
+		Name: spec.VSphere.Template, Image: img, Method: method, Replace: o.replace, Secure: spec.VSphere.SecureBoot, Linked: spec.VSphere.LinkedClones,
 	}
 	return o.withVCenter(ctx, s, func(c *vsphere.Client) error { return importImage(ctx, s, c, want, o.dryRun) })
 }

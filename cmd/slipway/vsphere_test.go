@@ -241,6 +241,37 @@ func TestVSphereScrubFollowsTheNode(t *testing.T) {
 	do(exitOK, "demo-n2: deleted\ndemo-n2: cloned: ", "deploy", append(addresses, "--replace", "n2")...)
 }
 
+// TestVSphereTimeout is a node's own: what another one does not say in its time takes nothing from it.
+func TestVSphereTimeout(t *testing.T) {
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	env := v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	spec, addresses, nodes := vsphereNodes(t)
+	waiting := status.Document{Step: status.ScrubStep, State: status.Working, Steps: []status.Step{{Name: status.ScrubStep, State: status.Working}}}
+	done := nodes[1].Status()
+	nodes[0].set(waiting)
+	nodes[1].set(waiting)
+	nodes[1].asked = func() { time.AfterFunc(time.Second, func() { nodes[1].set(done) }) }
+	pack := filepath.Join(t.TempDir(), "demo.ova")
+	if err := writeOVA(pack, "disk of the test"); err != nil {
+		t.Fatal(err)
+	}
+	pin := "--thumbprint=" + env["THUMBPRINT"]
+	if code, out := slipway(t, "vsphere", "import", pack, "-f", spec, pin); code != exitOK {
+		t.Fatal(out)
+	}
+	code, out := slipway(t, append([]string{"vsphere", "deploy", "-f", spec, pin, "--timeout", "4s"}, addresses...)...)
+	if code != exitFailed || !strings.Contains(out, "waiting for demo-n1: it has not scrubbed its config within 4s") || !strings.Contains(out, "demo-n2: its config is removed from vCenter\n") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
 // TestVSphereInterrupted: Ctrl-C in the middle of the upload exits with 130 and leaves neither item nor library.
 func TestVSphereInterrupted(t *testing.T) {
 	v, stop, err := newVCenter()

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/session"
 	"github.com/vmware/govmomi/vapi/rest"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 // Endpoint is a vCenter and who we are there.
@@ -54,7 +57,9 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 // Options of a Client.
 type Options struct {
 	Pause    time.Duration // between two looks at a task
+	Grace    time.Duration // for each step of taking back after an interruption; 0 for a minute
 	Progress Progress
+	Warn     func(words string) // of vCenter's, about an image that it takes all the same; may be nil
 }
 
 // Client is a session at a vCenter. One that has expired is renewed, once a call.
@@ -105,15 +110,19 @@ func Connect(ctx context.Context, e Endpoint, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close logs out. It works when ctx has ended.
+// Close logs out. It works when ctx has ended; a session that has ended by itself is as good.
 func (c *Client) Close(ctx context.Context) error {
-	ctx, cancel := afterwards(ctx)
+	ctx, cancel := c.afterwards(ctx)
 	defer cancel()
 	var errs []error
 	if c.rest.SessionID() != "" {
-		errs = append(errs, c.rest.Logout(ctx))
+		if err := c.rest.Logout(ctx); !rest.IsStatusError(err, http.StatusUnauthorized) {
+			errs = append(errs, err)
+		}
 	}
-	errs = append(errs, session.NewManager(c.bare).Logout(ctx))
+	if err := session.NewManager(c.bare).Logout(ctx); !fault.Is(err, &types.NotAuthenticated{}) {
+		errs = append(errs, err)
+	}
 	c.bare.CloseIdleConnections()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("logging out: %w", err)
@@ -121,12 +130,12 @@ func (c *Client) Close(ctx context.Context) error {
 	return nil
 }
 
-// cleanupTime is how long taking back may last after an interruption.
-const cleanupTime = time.Minute
+// grace is how long each step of taking back, and the end of a task that is called off, may last after an interruption.
+func (c *Client) grace() time.Duration { return cmp.Or(c.Grace, time.Minute) }
 
-// afterwards is a context for taking back what an interrupted call made.
-func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+// afterwards is a context for one step of taking back what an interrupted call made.
+func (c *Client) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), c.grace())
 }
 
 func trustHint(err error) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
@@ -15,8 +16,9 @@ import (
 
 // Hooks are how a deployment talks to others.
 type Hooks struct {
-	Wait func(ctx context.Context, node string) error // until the node has scrubbed what it holds itself; may be nil for a plan WithoutWaiting
-	Did  func(Action)                                 // after each action; may be nil
+	Wait     func(ctx context.Context, node string) error // until the node has scrubbed what it holds itself; for all nodes at once; may be nil for a plan WithoutWaiting
+	Did      func(Action)                                 // after each action, one at a time; may be nil
+	Parallel int                                          // how many machines are made at a time; at least one
 }
 
 // deployment carries out a plan.
@@ -24,9 +26,14 @@ type deployment struct {
 	*Client
 	want Cluster
 	have World
+	Hooks
+
+	mu   sync.Mutex
 	refs map[string]types.ManagedObjectReference // of machines, by name
 	undo []func(context.Context) error           // takes back what this run made, until the first machine is switched on
-	Hooks
+	kept bool                                    // one was
+	tag  string                                  // id of the cluster's, once it is known
+	tell sync.Mutex                              // held while Did runs
 }
 
 // Deploy carries out p, which NewPlan made of want and have. If it fails before a machine was switched on, everything
@@ -37,37 +44,76 @@ func (c *Client) Deploy(ctx context.Context, want Cluster, have World, p Plan, h
 	for name, m := range have.Machines {
 		d.refs[name] = m.ref
 	}
-	silent, errs := map[int]bool{}, []error(nil)
-	for _, a := range p {
-		if a.Do == Scrub && silent[a.node] {
-			continue
+	var err error
+	for _, s := range p.stages() {
+		atOnce := 1
+		switch s[0].Do.phase() {
+		case making:
+			atOnce = max(1, h.Parallel)
+		case finishing:
+			atOnce = len(s)
 		}
-		if err := d.do(ctx, a); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", doing[a.Do], a.On, err))
-			if a.Do == Wait && ctx.Err() == nil {
-				silent[a.node] = true
-				continue
-			}
-			errs = append(errs, d.takeAllBack(ctx))
+		if err = d.work(ctx, s, atOnce); err != nil && s[0].Do.phase() != finishing {
+			err = errors.Join(err, d.takeAllBack(ctx))
+		}
+		if err != nil {
 			break
 		}
-		if h.Did != nil {
-			h.Did(a)
-		}
 	}
-	return interrupted(ctx, errors.Join(errs...))
+	return interrupted(ctx, err)
 }
 
-// takeAllBack removes what this run made, the last first.
+// lane does the actions of one node, or of none, until one fails.
+func (d *deployment) lane(ctx context.Context, p Plan) error {
+	for _, a := range p {
+		if err := d.do(ctx, a); err != nil {
+			return fmt.Errorf("%s %s: %w", doing[a.Do], a.On, err)
+		}
+		if d.Did != nil {
+			d.tell.Lock()
+			d.Did(a)
+			d.tell.Unlock()
+		}
+	}
+	return nil
+}
+
+// ref is the machine of a name.
+func (d *deployment) ref(name string) types.ManagedObjectReference {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refs[name]
+}
+
+// takesBack remembers how to take back what was just made.
+func (d *deployment) takesBack(undo func(context.Context) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.kept {
+		d.undo = append(d.undo, undo)
+	}
+}
+
+// keep ends the time in which things are taken back.
+func (d *deployment) keep() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.undo, d.kept = nil, true
+}
+
+// takeAllBack removes what this run made, the last first. Each has its own time, so that the last is not left for the first.
 func (d *deployment) takeAllBack(ctx context.Context) error {
-	after, cancel := afterwards(ctx)
-	defer cancel()
 	var errs []error
-	for _, undo := range slices.Backward(d.undo) {
+	step := func(undo func(context.Context) error) {
+		after, cancel := d.afterwards(ctx)
+		defer cancel()
 		errs = append(errs, undo(after))
 	}
+	for _, undo := range slices.Backward(d.undo) {
+		step(undo)
+	}
 	if len(d.undo) > 0 {
-		errs = append(errs, d.dropTag(after, d.want.ID))
+		step(func(ctx context.Context) error { return d.dropTag(ctx, d.want.ID) })
 	}
 	if err := errors.Join(errs...); err != nil {
 		return leftover{fmt.Errorf("taking back what was made: %w", err)}
@@ -79,7 +125,8 @@ func (d *deployment) takeAllBack(ctx context.Context) error {
 var doing = map[Verb]string{
 	Clone: "cloning", Adjust: "adjusting", Mark: "marking", Tag: "tagging", Spread: "writing the rule", PowerOn: "switching on", Wait: "waiting for",
 	Scrub: "scrubbing", Unspread: "removing the rule", PowerOff: "switching off", Delete: "deleting", MakeLibrary: "making the library",
-	DropItem: "dropping the item", Upload: "uploading", DropTemplate: "dropping the template", MakeTemplate: "making the template",
+	Upload: "uploading", DropItem: "dropping the item", RenameItem: "renaming the item",
+	MakeTemplate: "making the template", DropTemplate: "dropping the template", RenameTemplate: "renaming the template",
 }
 
 func (d *deployment) do(ctx context.Context, a Action) error {
@@ -91,15 +138,12 @@ func (d *deployment) do(ctx context.Context, a Action) error {
 	case Clone:
 		return d.clone(ctx, a.node)
 	}
-	n, ref := d.want.Nodes[a.node], d.refs[a.On]
+	n, ref := d.want.Nodes[a.node], d.ref(a.On)
 	switch a.Do {
 	case Adjust:
 		return d.adjust(ctx, n, ref)
 	case Tag:
-		if len(d.undo) > 0 {
-			d.undo = append(d.undo, func(ctx context.Context) error { return d.detachTag(ctx, d.want.ID, ref) })
-		}
-		return d.attachTag(ctx, d.want.ID, ref)
+		return d.attach(ctx, ref)
 	case PowerOn:
 		return d.powerOn(ctx, n, ref)
 	case Mark:
@@ -120,13 +164,8 @@ func (d *deployment) do(ctx context.Context, a Action) error {
 // clone makes a machine that is as wanted, or none.
 func (d *deployment) clone(ctx context.Context, node int) error {
 	n, template := d.want.Nodes[node], d.have.Machines[d.want.Template]
-	pool, datastore := d.have.site.pool.Reference(), d.have.site.datastore.Reference()
-	config := d.want.config(n, template.Extra[markImage])
 	info, err := d.run(ctx, func(ctx context.Context) (*object.Task, error) {
-		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, types.VirtualMachineCloneSpec{
-			Location: types.VirtualMachineRelocateSpec{Pool: &pool, Datastore: &datastore, Host: d.have.site.host(node)},
-			Config:   &config,
-		})
+		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, d.cloneSpec(node, template))
 	})
 	if info == nil || info.State != types.TaskInfoStateSuccess {
 		return err
@@ -135,17 +174,34 @@ func (d *deployment) clone(ctx context.Context, node int) error {
 	if !ok {
 		return errors.New("vCenter made a clone and does not say which")
 	}
+	d.mu.Lock()
 	d.refs[n.VM] = ref
-	d.undo = append(d.undo, func(ctx context.Context) error { return d.remove(ctx, ref) })
+	d.mu.Unlock()
+	d.takesBack(func(ctx context.Context) error { return d.remove(ctx, ref) })
 	if err != nil {
 		return err
 	}
 	return d.adjust(ctx, n, ref)
 }
 
+// attach tags a machine; the tag is looked for, and made, once.
+func (d *deployment) attach(ctx context.Context, ref types.ManagedObjectReference) (err error) {
+	d.mu.Lock()
+	if d.tag == "" {
+		d.tag, err = d.makeTag(ctx, d.want.ID)
+	}
+	tag := d.tag
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	d.takesBack(func(ctx context.Context) error { return d.detachTag(ctx, d.want.ID, ref) })
+	return d.attachTag(ctx, tag, ref)
+}
+
 // takeBack removes a machine that was just made.
 func (c *Client) takeBack(ctx context.Context, ref types.ManagedObjectReference) error {
-	after, cancel := afterwards(ctx)
+	after, cancel := c.afterwards(ctx)
 	defer cancel()
 	if err := c.remove(after, ref); err != nil {
 		return leftover{fmt.Errorf("taking it back: %w", err)}
@@ -231,7 +287,7 @@ func (d *deployment) powerOn(ctx context.Context, n Node, ref types.ManagedObjec
 	var unknown leftover
 	switch {
 	case info != nil && info.State == types.TaskInfoStateSuccess, errors.As(err, &unknown):
-		d.undo = nil // though the run may be interrupted
+		d.keep() // though the run may be interrupted
 	case first:
 		d.unmark(ctx, ref)
 	}
@@ -246,7 +302,7 @@ func (c *Client) mark(ctx context.Context, ref types.ManagedObjectReference, val
 // unmark is for a machine that vCenter refused to start. Where that fails it counts as started, and the next run starts
 // it as it is.
 func (c *Client) unmark(ctx context.Context, ref types.ManagedObjectReference) {
-	after, cancel := afterwards(ctx)
+	after, cancel := c.afterwards(ctx)
 	defer cancel()
 	if m, err := c.machine(after, ref); err == nil && !m.On {
 		_ = c.mark(after, ref, "")

@@ -13,7 +13,7 @@ import (
 
 // NewDestroyPlan decides what to remove: the machines in the folder that were made for the cluster, also for nodes that
 // are no longer in the spec, and the rule; or only those of the nodes named. A machine with a node's name that is not
-// ours refuses everything.
+// ours refuses everything, and so does one of ours that was renamed or moved.
 func NewDestroyPlan(want Cluster, have World, only ...string) (Plan, error) {
 	var p Plan
 	var errs []error
@@ -32,6 +32,11 @@ func NewDestroyPlan(want Cluster, have World, only ...string) (Plan, error) {
 	}
 	if have.Rule != nil && len(only) == 0 {
 		p = append(p, Action{Unspread, ruleName(want.ID), "", -1})
+	}
+	for _, name := range have.copies(want.ID) {
+		if node := have.Machines[name].Extra[markNode]; chosen(node) {
+			p = append(p, Action{Leave, name, "somebody made it of the machine of node " + node, -1})
+		}
 	}
 	for _, name := range have.of(want.ID) {
 		m := have.Machines[name]
@@ -52,6 +57,11 @@ func (h World) undeletable(cluster string, chosen func(node string) bool) []erro
 	for _, m := range h.Strays {
 		if chosen(m.Extra[markNode]) {
 			errs = append(errs, h.stray(cluster, m.Extra[markNode]))
+		}
+	}
+	for _, name := range h.renamedOnes(cluster) {
+		if m := h.Machines[name]; chosen(m.Extra[markNode]) {
+			errs = append(errs, h.otherName(cluster, m.Extra[markMachine]))
 		}
 	}
 	for _, name := range h.of(cluster) {
@@ -83,6 +93,31 @@ func (h World) of(cluster string) []string {
 	return names
 }
 
+// renamedOnes lists the machines of a cluster that have another name than deploy gave them, sorted.
+func (h World) renamedOnes(cluster string) []string {
+	var names []string
+	for name, m := range h.Machines {
+		if h.renamed(cluster, m.Extra[markMachine]) == name {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// copies lists what carries the marks of a machine that is there besides, sorted.
+func (h World) copies(cluster string) []string {
+	var names []string
+	for name, m := range h.Machines {
+		_, original := h.Machines[m.Extra[markMachine]]
+		if m.Extra[markCluster] == cluster && m.Extra[markNode] != "" && m.Extra[markMachine] != name && original {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Destroy carries out p, which NewDestroyPlan made of want and have. did may be nil.
 func (c *Client) Destroy(ctx context.Context, want Cluster, have World, p Plan, did func(Action)) error {
 	for _, a := range p {
@@ -99,6 +134,8 @@ func (c *Client) Destroy(ctx context.Context, want Cluster, have World, p Plan, 
 func (c *Client) undeploy(ctx context.Context, want Cluster, have World, a Action) error {
 	m := have.Machines[a.On]
 	switch a.Do {
+	case Leave:
+		return nil
 	case Unspread:
 		return c.dropRule(ctx, have.site, have.Rule)
 	case PowerOff:

@@ -23,8 +23,9 @@ func (w Cluster) differences(n Node, m Machine, have World) []string {
 	say(m.CPUs != n.CPUs, "%d CPUs instead of %d", m.CPUs, n.CPUs)
 	say(m.MemoryMiB != n.MemoryMiB, "%d MiB of memory instead of %d", m.MemoryMiB, n.MemoryMiB)
 	say(m.Disk < n.Disk, "a disk of %d MiB instead of %d", m.Disk>>20, n.Disk>>20)
-	net := have.Networks[n.Network]
-	say(m.Network != net, "its card on %s instead of %s", m.Network, cmp.Or(n.Network, net))
+	net, there := have.Networks[n.Network]
+	say(!there, "%s is not to be found", strings.TrimSpace("its network "+n.Network))
+	say(there && m.Network != net, "its card on %s instead of %s", m.Network, cmp.Or(n.Network, net))
 	say(n.MAC != "" && m.MAC != n.MAC, "the MAC address %s instead of %s", m.MAC, n.MAC)
 	say(m.Firmware != efi, "the firmware %s instead of %s", m.Firmware, efi)
 	say(m.SecureBoot != w.SecureBoot, "Secure Boot %t instead of %t", m.SecureBoot, w.SecureBoot)

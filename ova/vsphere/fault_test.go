@@ -197,6 +197,25 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestTakingBackTakesItsTime: each step has its own, so however many machines there are, all of them go.
+func TestTakingBackTakesItsTime(t *testing.T) {
+	l := newLab(t).withTemplate()
+	const slow = 200 * time.Millisecond
+	l.Grace = 4 * slow
+	l.fails("PowerOnVM_Task", &types.SystemError{}, "No host is compatible.", 1)
+	l.meet = func(req soap.HasFault) {
+		if _, ok := req.(*methods.Destroy_TaskBody); ok {
+			time.Sleep(slow)
+		}
+	}
+	if _, err := l.deploys(want()); err == nil || err.Error() != "switching on demo-n1: vCenter says: No host is compatible." {
+		t.Errorf("got %v", err)
+	}
+	if got := l.names(); got != "demo" {
+		t.Errorf("left %s", got)
+	}
+}
+
 // TestLeftover: what cannot be taken back is told, also to whom interrupted.
 func TestLeftover(t *testing.T) {
 	l := newLab(t).withTemplate()

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,16 +26,59 @@ type Import struct {
 	Method  Method
 	Replace bool // a template and an item of ours that hold another image
 	Secure  bool // Secure Boot
+	Linked  bool // with a snapshot, for linked clones
 }
 
-// Shelf is what was found of a library and its item.
+// staged is the name under which item and template are made. They get their own when they are whole, so that whatever
+// has that name is whole, and what it replaces is there until then. Files on a datastore keep the first name, so it is
+// another one for every image.
+func (want Import) staged() string { return want.stem() + want.Image.Digest[:digestPart] }
+
+const (
+	digestPart = 12
+	mostName   = 80 // characters, in vCenter
+)
+
+func (want Import) stem() string {
+	return want.Name[:min(len(want.Name), mostName-digestPart-1)] + "."
+}
+
+// isStaged says whether an import of any image for this template would use the name.
+func (want Import) isStaged(name string) bool {
+	digest, ok := strings.CutPrefix(name, want.stem())
+	return ok && len(digest) == digestPart && strings.Trim(digest, "0123456789abcdef") == ""
+}
+
+// concerns says whether what has the name must be looked at.
+func (want Import) concerns(name string) bool { return name == want.Name || want.isStaged(name) }
+
+// otherImages lists staged names of other images, sorted.
+func otherImages[T any](want Import, there map[string]T) (names []string) {
+	for name := range there {
+		if want.isStaged(name) && name != want.staged() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// shelved is how people see an item.
+func (want Import) shelved(item string) string { return want.Library + "/" + item }
+
+// Shelf is what was found of a library.
 type Shelf struct {
 	LibraryID string // "" if there is none
-	ItemID    string // "" if there is none
-	Note      string // description of the item
+	Items     map[string]Item
 }
 
-// Descriptions of items and notes of templates. What is not complete is dropped by the next run.
+// Item is one that was found in a library, by its name.
+type Item struct {
+	ID   string
+	Note string // its description, the only place for a mark that an item has
+}
+
+// Descriptions of items, and what people read about templates.
 const (
 	noteComplete = "Slipway image "
 	noteHalf     = "Slipway image, not complete: "
@@ -54,85 +98,181 @@ const (
 	foreign
 )
 
-// judge reads a note.
-func judge(there bool, note, digest string) condition {
+// itemState judges an item by its note.
+func itemState(shelf Shelf, name, digest string) condition {
+	item, there := shelf.Items[name]
 	switch {
 	case !there:
 		return absent
-	case note == completeNote(digest):
+	case item.Note == completeNote(digest):
 		return current
-	case strings.HasPrefix(note, noteHalf):
+	case strings.HasPrefix(item.Note, noteHalf):
 		return half
-	case strings.HasPrefix(note, noteComplete+"sha256:"):
+	case strings.HasPrefix(item.Note, noteComplete+"sha256:"):
 		return older
 	}
 	return foreign
 }
 
-// NewImportPlan decides what leads to the template. A name that is taken by what is not ours is refused, and another
+// templateState judges what has the template's own name by its marks. Being a template is the last thing that one
+// becomes, so it is whole.
+func (want Import) templateState(machines map[string]Machine) condition {
+	m, there := machines[want.Name]
+	switch {
+	case !there:
+		return absent
+	case !m.Template || !m.isImage(want.Name):
+		return foreign
+	case want.made(m):
+		return current
+	}
+	return older
+}
+
+// stagedState judges what has a name under which templates are made. What vCenter makes of an item cannot be marked
+// before the call that makes it has returned: what a killed run left so is known by this name, which nobody gives, by
+// our note, and by being neither a template nor on.
+func (want Import) stagedState(machines map[string]Machine, name string) condition {
+	m, there := machines[name]
+	unmarked := m.Extra[markImage] == "" && m.Extra[markCluster] == "" && !m.Template && !m.On && strings.HasPrefix(m.Note, noteHalf)
+	switch {
+	case !there:
+		return absent
+	case m.Template && m.isImage(want.Name) && want.made(m):
+		return current
+	case m.isImage(want.Name) || unmarked:
+		return half
+	}
+	return foreign
+}
+
+// made says whether a template of ours is the one that is wanted.
+func (want Import) made(m Machine) bool {
+	return m.Extra[markImage] == want.Image.Digest && (!want.Linked || m.snapshot != nil)
+}
+
+// isImage says whether the machine was made of an image to become the template of this name. Clones of it, whoever made
+// them, have another name or a node.
+func (m Machine) isImage(name string) bool {
+	made := m.Extra[markMachine]
+	return m.Extra[markImage] != "" && m.Extra[markNode] == "" && (made == name || made == "") // "": by an older slipway
+}
+
+// NewImportPlan decides what leads to the template: the item is uploaded and a template made of it under another name;
+// then what they replace goes, and they take its place. A name that is taken by what is not ours is refused, and another
 // image of ours unless it is to be replaced.
 func NewImportPlan(want Import, shelf Shelf, machines map[string]Machine) (Plan, error) {
-	m, there := machines[want.Name]
-	note := m.Note
-	if there && !m.Template && judge(true, note, want.Image.Digest) != half {
-		note = "" // a machine like any other
+	template := want.templateState(machines)
+	item := itemState(shelf, want.Name, want.Image.Digest)
+	if want.Method == ByNFC || template == current && item == absent { // the item is not needed any longer
+		item = current
 	}
-	template := judge(there, note, want.Image.Digest)
-	if template == current && shelf.ItemID == "" { // sent by NFC, or the item is not needed any longer
-		return Plan{{Keep, want.Name, "the template is of this image", -1}}, nil
-	}
-	p, fresh, err := want.item(shelf)
-	if err != nil {
+	if err := want.mayReplace("item", item); err != nil {
 		return nil, err
-	}
-	if template == current && !fresh {
-		return append(p, Action{Keep, want.Name, "the template is of this image", -1}), nil
 	}
 	if err := want.mayReplace("template", template); err != nil {
 		return nil, err
 	}
-	if template != absent {
-		p = append(p, Action{DropTemplate, want.Name, "", -1})
+	upload, err := want.uploading(shelf, item)
+	if err != nil {
+		return nil, err
 	}
-	return append(p, Action{MakeTemplate, want.Name, want.how(), -1}), nil
+	build, err := want.building(machines, template)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(upload, build...), want.swapping(item, template)...), nil
 }
 
-func (want Import) how() string {
+// uploading gets the item to where it is staged, and drops what is there without need.
+func (want Import) uploading(shelf Shelf, item condition) (p Plan, err error) {
 	if want.Method == ByNFC {
-		return fmt.Sprintf("%d bytes, straight to a host", want.Image.Size())
+		return nil, nil
 	}
-	return "from the item"
-}
-
-// item plans the library's part; fresh says that the item is another one afterwards.
-func (want Import) item(shelf Shelf) (p Plan, fresh bool, err error) {
-	if want.Method == ByNFC {
-		return nil, false, nil
-	}
-	if shelf.LibraryID == "" {
+	if shelf.LibraryID == "" && item != current {
 		p = append(p, Action{MakeLibrary, want.Library, "", -1})
 	}
-	on := want.Library + "/" + want.Name
-	state := judge(shelf.ItemID != "", shelf.Note, want.Image.Digest)
-	if state == current {
-		return append(p, Action{Keep, on, "the item is this image", -1}), false, nil
+	for _, name := range otherImages(want, shelf.Items) {
+		if state := itemState(shelf, name, want.Image.Digest); state == older || state == half {
+			p = append(p, Action{DropItem, want.shelved(name), "an earlier run left it", -1})
+		}
 	}
-	if err := want.mayReplace("item", state); err != nil {
-		return nil, false, err
+	on := want.shelved(want.staged())
+	state := itemState(shelf, want.staged(), want.Image.Digest)
+	switch {
+	case state == foreign:
+		return nil, want.taken(want.staged(), "item")
+	case state == current && item != current:
+		return append(p, Action{Keep, on, "this image was uploaded by an earlier run", -1}), nil
+	case state != absent:
+		p = append(p, Action{DropItem, on, "an earlier run left it", -1})
 	}
-	if state != absent {
-		p = append(p, Action{DropItem, on, "", -1})
+	if item == current {
+		return p, nil
 	}
-	upload := Action{Upload, on, fmt.Sprintf("%d files, %d bytes", len(want.Image.Files), want.Image.Size()), -1}
-	return append(p, upload), state == older, nil
+	return append(p, Action{Upload, on, fmt.Sprintf("%d files, %d bytes", len(want.Image.Files), want.Image.Size()), -1}), nil
+}
+
+// building makes the template where it is staged.
+func (want Import) building(machines map[string]Machine, template condition) (p Plan, err error) {
+	for _, name := range otherImages(want, machines) {
+		if want.stagedState(machines, name) == half {
+			p = append(p, Action{DropTemplate, name, "an earlier run left it", -1})
+		}
+	}
+	state := want.stagedState(machines, want.staged())
+	switch {
+	case state == foreign:
+		return nil, want.taken(want.staged(), "machine")
+	case state == current && template != current:
+		return append(p, Action{Keep, want.staged(), "this template was made by an earlier run", -1}), nil
+	case state != absent:
+		p = append(p, Action{DropTemplate, want.staged(), "an earlier run left it", -1})
+	}
+	if template == current {
+		return append(p, Action{Keep, want.Name, "the template is of this image", -1}), nil
+	}
+	if old := machines[want.Name]; template == older {
+		if err := old.noLinked(machines); err != nil {
+			return nil, err
+		}
+	}
+	how := "from the item"
+	if want.Method == ByNFC {
+		how = fmt.Sprintf("%d bytes, straight to a host", want.Image.Size())
+	}
+	return append(p, Action{MakeTemplate, want.staged(), how, -1}), nil
+}
+
+// swapping puts what is staged in place of what it replaces.
+func (want Import) swapping(item, template condition) (p Plan) {
+	if template != current {
+		if template != absent {
+			p = append(p, Action{DropTemplate, want.Name, "", -1})
+		}
+		p = append(p, Action{RenameTemplate, want.staged(), "to " + want.Name, -1})
+	}
+	if item != current {
+		if item != absent {
+			p = append(p, Action{DropItem, want.shelved(want.Name), "", -1})
+		}
+		p = append(p, Action{RenameItem, want.shelved(want.staged()), "to " + want.Name, -1})
+	}
+	return p
 }
 
 func (want Import) mayReplace(what string, state condition) error {
 	switch {
 	case state == foreign:
-		return fmt.Errorf("importing: the name %q is taken: the %s that has it was not made by slipway\nhint: choose another one under vsphere.template", want.Name, what)
-	case (state == older || state == current) && !want.Replace:
-		return fmt.Errorf("importing: the %s %q is of another image\nhint: --replace drops it; machines that were cloned from it stay as they are", what, want.Name)
+		return want.taken(want.Name, what)
+	case state == older && !want.Replace && what == "template" && want.Linked:
+		return fmt.Errorf("importing: the template %q is of another image, or has no snapshot for linked clones\nhint: --replace drops it when the new one is whole", want.Name)
+	case state == older && !want.Replace:
+		return fmt.Errorf("importing: the %s %q is of another image\nhint: --replace drops it when the new one is whole; machines that were cloned from it stay as they are", what, want.Name)
 	}
 	return nil
+}
+
+func (want Import) taken(name, what string) error {
+	return fmt.Errorf("importing: the name %q is taken: the %s that has it was not made by slipway\nhint: choose another one under vsphere.template", name, what)
 }

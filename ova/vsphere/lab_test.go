@@ -35,9 +35,12 @@ type lab struct {
 	url   *url.URL // with user and password
 	*Client
 	steps *steps
+	mu    sync.Mutex                    // of the three below, while a call is on its way out
 	calls []string                      // of the client, by method
 	meet  func(req soap.HasFault)       // may change a call on its way; may be nil
 	lose  func(req soap.HasFault) error // may lose it; may be nil
+	while func(req soap.HasFault)       // is called while it is on its way, for several at a time; may be nil
+	reply func(res soap.HasFault)       // may change what comes back; may be nil
 }
 
 const password = "correct-horse-battery"
@@ -70,16 +73,30 @@ type wire struct {
 }
 
 func (w wire) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
-	w.l.calls = append(w.l.calls, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", req), "*methods."), "Body"))
-	if w.l.meet != nil {
-		w.l.meet(req)
+	if err := w.l.out(req); err != nil {
+		return err
 	}
-	if w.l.lose != nil {
-		if err := w.l.lose(req); err != nil {
-			return err
-		}
+	if w.l.while != nil {
+		w.l.while(req)
 	}
-	return w.next.RoundTrip(ctx, req, res)
+	err := w.next.RoundTrip(ctx, req, res)
+	if err == nil && w.l.reply != nil {
+		w.l.reply(res)
+	}
+	return err
+}
+
+func (l *lab) out(req soap.HasFault) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", req), "*methods."), "Body"))
+	if l.meet != nil {
+		l.meet(req)
+	}
+	if l.lose != nil {
+		return l.lose(req)
+	}
+	return nil
 }
 
 func (l *lab) endpoint() Endpoint {

@@ -2,47 +2,59 @@ package vsphere
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
-	"time"
+	"strings"
 
 	"github.com/vmware/govmomi/vapi/library"
-	"github.com/vmware/govmomi/vim25/soap"
 )
 
-// readShelf looks for a library and an item in it.
-func (c *Client) readShelf(ctx context.Context, name, item string) (Shelf, error) {
+// readShelf looks for a library, and for the items in it whose names matter.
+func (c *Client) readShelf(ctx context.Context, name string, matters func(item string) bool) (Shelf, error) {
 	m := library.NewManager(c.rest)
-	var s Shelf
+	s := Shelf{Items: map[string]Item{}}
 	err := c.ask(ctx, func() error {
-		s = Shelf{}
-		libraries, err := m.FindLibrary(ctx, library.Find{Name: name})
-		if err != nil || len(libraries) == 0 {
-			return err
+		ids, err := m.FindLibrary(ctx, library.Find{Name: name})
+		if err == nil && len(ids) > 1 {
+			err = fmt.Errorf("there are %d of this name", len(ids))
 		}
-		if len(libraries) > 1 {
-			return fmt.Errorf("there are %d of this name", len(libraries))
+		if err == nil && len(ids) == 1 {
+			s.LibraryID = ids[0]
 		}
-		s.LibraryID = libraries[0]
-		items, err := m.FindLibraryItems(ctx, library.FindItem{LibraryID: s.LibraryID, Name: item})
-		if err != nil || len(items) == 0 {
-			return err
-		}
-		found, err := m.GetLibraryItem(ctx, items[0])
-		if err != nil {
-			return err
-		}
-		s.ItemID = found.ID
-		if found.Description != nil {
-			s.Note = *found.Description
-		}
-		return nil
+		return err
 	})
+	var ids []string
+	if err == nil && s.LibraryID != "" {
+		err = c.ask(ctx, func() (err error) {
+			ids, err = m.ListLibraryItems(ctx, s.LibraryID)
+			return err
+		})
+	}
+	for _, id := range ids {
+		if err == nil {
+			err = c.ask(ctx, func() error { return s.take(ctx, m, id, matters) })
+		}
+	}
 	if err != nil {
 		return s, fmt.Errorf("looking into the content library %q: %w", name, err)
 	}
 	return s, nil
+}
+
+// take puts an item on the shelf if its name matters. Names are unique in a library.
+func (s Shelf) take(ctx context.Context, m *library.Manager, id string, matters func(item string) bool) error {
+	found, err := m.GetLibraryItem(ctx, id)
+	if missing(err) { // somebody deleted it meanwhile
+		return nil
+	}
+	if err != nil || !matters(found.Name) {
+		return err
+	}
+	item := Item{ID: found.ID}
+	if found.Description != nil {
+		item.Note = *found.Description
+	}
+	s.Items[found.Name] = item
+	return nil
 }
 
 func (i *importing) makeLibrary(ctx context.Context) error {
@@ -57,149 +69,34 @@ func (i *importing) makeLibrary(ctx context.Context) error {
 	})
 }
 
+// dropLibrary removes the library that this run made for nothing.
+func (i *importing) dropLibrary(ctx context.Context) error {
+	if i.made == "" {
+		return nil
+	}
+	after, cancel := i.afterwards(ctx)
+	defer cancel()
+	err := i.ask(after, func() error {
+		return library.NewManager(i.rest).DeleteLibrary(after, &library.Library{ID: i.made, Type: "LOCAL"})
+	})
+	if err != nil {
+		return leftover{fmt.Errorf("removing the library: %w", err)}
+	}
+	return nil
+}
+
+// item is the name of the one that an action is about.
+func (i *importing) item(a Action) string { return strings.TrimPrefix(a.On, i.want.shelved("")) }
+
 func (i *importing) dropItem(ctx context.Context, id string) error {
 	return i.ask(ctx, func() error { return library.NewManager(i.rest).DeleteLibraryItem(ctx, &library.Item{ID: id}) })
 }
 
-// upload makes an item and sends the files into it. It is complete, with a note that says so, or gone.
-func (i *importing) upload(ctx context.Context) error {
-	m := library.NewManager(i.rest)
-	note := halfNote(i.want.Image.Digest)
-	item := library.Item{Name: i.want.Name, LibraryID: i.shelf.LibraryID, Type: library.ItemTypeOVF, Description: &note}
-	err := i.create(ctx, func(ctx context.Context) (err error) {
-		item.ID, err = m.CreateLibraryItem(ctx, item)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("making the item: %w", err)
+// changeItem renames an item, or notes something about it; "" is for no change.
+func (i *importing) changeItem(ctx context.Context, id, name, note string) error {
+	change := library.Item{ID: id, Name: name}
+	if note != "" {
+		change.Description = &note
 	}
-	if err = i.fill(ctx, m, item.ID); err == nil {
-		note = completeNote(i.want.Image.Digest)
-		err = i.ask(ctx, func() error { return m.UpdateLibraryItem(ctx, &item) })
-	}
-	if err != nil {
-		after, cancel := afterwards(ctx)
-		defer cancel()
-		if bad := i.dropItem(after, item.ID); bad != nil {
-			return errors.Join(err, leftover{fmt.Errorf("removing the half item: %w", bad)})
-		}
-		return err
-	}
-	i.shelf.ItemID, i.made = item.ID, ""
-	return nil
-}
-
-// fill sends all files in one session, which does not outlive it.
-func (i *importing) fill(ctx context.Context, m *library.Manager, item string) (err error) {
-	var session string
-	err = i.create(ctx, func(ctx context.Context) (err error) {
-		session, err = m.CreateLibraryItemUpdateSession(ctx, library.Session{LibraryItemID: item})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("beginning: %w", err)
-	}
-	ctx, stop := context.WithCancel(ctx)
-	alive := make(chan struct{})
-	go func() { defer close(alive); i.keepAlive(ctx, m, session) }()
-	defer func() {
-		stop()
-		<-alive
-		err = errors.Join(err, i.endSession(ctx, m, session, err != nil))
-	}()
-	i.Progress.Begin("upload")
-	var before int64
-	for _, f := range i.want.Image.Files {
-		moved := func(n int64) { i.Progress.Bytes(before+n, i.want.Image.Size()) }
-		if err := i.sendFile(ctx, m, session, f.send(moved)); err != nil {
-			return fmt.Errorf("%q: %w", f.Name, err)
-		}
-		before += f.Size
-	}
-	if err := i.ask(ctx, func() error { return m.CompleteLibraryItemUpdateSession(ctx, session) }); err != nil {
-		return fmt.Errorf("completing: %w", err)
-	}
-	if err := i.settle(ctx, m, session); err != nil {
-		return err
-	}
-	i.Progress.End("upload", fmt.Sprintf("%s, %d bytes", i.want.Name, i.want.Image.Size()), false)
-	return nil
-}
-
-// sendFile announces a file with its digest and sends it.
-func (i *importing) sendFile(ctx context.Context, m *library.Manager, session string, s *sent) error {
-	var file *library.UpdateFile
-	err := i.ask(ctx, func() (err error) {
-		file, err = m.AddLibraryItemFile(ctx, session, library.UpdateFile{
-			Name: s.file.Name, Size: s.file.Size, SourceType: "PUSH",
-			Checksum: &library.Checksum{Algorithm: "SHA256", Checksum: s.file.SHA256},
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if file.UploadEndpoint == nil {
-		return errors.New("vCenter does not say where to send it")
-	}
-	u, err := url.Parse(file.UploadEndpoint.URI)
-	if err != nil {
-		return err
-	}
-	p := soap.DefaultUpload
-	p.ContentLength = s.file.Size
-	if err := i.rest.Upload(ctx, s, u, &p); err != nil {
-		return err
-	}
-	return s.check()
-}
-
-// settle waits until vCenter has taken what was sent. It is now that it compares digests.
-func (i *importing) settle(ctx context.Context, m *library.Manager, session string) error {
-	for {
-		var s *library.Session
-		err := i.ask(ctx, func() (err error) {
-			s, err = m.GetLibraryItemUpdateSession(ctx, session)
-			return err
-		})
-		switch {
-		case err != nil:
-			return fmt.Errorf("looking at the upload: %w", err)
-		case s.State == "DONE":
-			return nil
-		case s.State != "ACTIVE" && s.ErrorMessage != nil:
-			return &TaskError{Words: s.ErrorMessage.DefaultMessage}
-		case s.State != "ACTIVE":
-			return &TaskError{Words: "the upload is " + s.State}
-		}
-		if err := pause(ctx, i.Pause); err != nil {
-			return err
-		}
-	}
-}
-
-// keepAlive tells vCenter from time to time that the session is in use.
-func (i *importing) keepAlive(ctx context.Context, m *library.Manager, session string) {
-	for pause(ctx, time.Minute) == nil {
-		_ = i.ask(ctx, func() error { return m.KeepAliveLibraryItemUpdateSession(ctx, session) }) // a session that is lost shows at the next file
-	}
-}
-
-// endSession removes a session; one that failed is called off first. vCenter may have removed it already.
-func (i *importing) endSession(ctx context.Context, m *library.Manager, session string, failed bool) error {
-	after, cancel := afterwards(ctx)
-	defer cancel()
-	if failed {
-		_ = i.ask(after, func() error { return m.CancelLibraryItemUpdateSession(after, session) })
-	}
-	var gone bool
-	err := i.ask(after, func() error {
-		err := m.DeleteLibraryItemUpdateSession(after, session)
-		gone = missing(err)
-		return err
-	})
-	if err != nil && !gone {
-		return leftover{fmt.Errorf("removing the upload session: %w", err)}
-	}
-	return nil
+	return i.ask(ctx, func() error { return library.NewManager(i.rest).UpdateLibraryItem(ctx, &change) })
 }

@@ -23,6 +23,7 @@ const (
 	markImage    = "slipway.image"    // digest of the image that it was made from
 	markConfig   = "slipway.config"   // digest of the config that it was given
 	markStarted  = "slipway.started"  // set before it is switched on for the first time
+	markLinked   = "slipway.linked"   // digest of the image whose template holds its disk; "" for a disk of its own
 	markScrubbed = "slipway.scrubbed" // digest of the config that was taken away again
 	keyUUID      = "disk.EnableUUID"  // the guest sees disks' serial numbers
 	efi          = string(types.GuestOsDescriptorFirmwareTypeEfi)
@@ -50,6 +51,8 @@ type Machine struct {
 	disk  *types.VirtualDisk
 	card  types.BaseVirtualEthernetCard
 	whole bool // all of it could be read
+
+	snapshot *types.ManagedObjectReference // that linked clones are made of; nil if there is none
 }
 
 // isOurs says whether the machine was made for this node.
@@ -74,19 +77,29 @@ func (m Machine) started() bool {
 	return m.On || m.Extra[markStarted] != "" || m.scrubbed() || m.emptied()
 }
 
-var machineProperties = []string{"name", "config", "runtime.powerState", "summary.storage"}
+// What is read of machines of ours, and of others that have a name of ours.
+var (
+	strangerProperties = []string{"name", "runtime.powerState", "config.template", "config.annotation"}
+	machineProperties  = append(strangerProperties, "config.firmware", "config.bootOptions", "config.extraConfig", "config.hardware.numCPU",
+		"config.hardware.memoryMB", "config.hardware.device", "summary.storage.committed", "snapshot.currentSnapshot")
+)
 
-// machines reads machines by the property collector. Those that vanish meanwhile are left out: vCenter refuses the whole
-// call for one of them.
+// machines reads machines of ours.
 func (c *Client) machines(ctx context.Context, refs []types.ManagedObjectReference) ([]Machine, error) {
+	return c.read(ctx, refs, machineProperties)
+}
+
+// read reads machines by the property collector. Those that vanish meanwhile are left out: vCenter refuses the whole
+// call for one of them.
+func (c *Client) read(ctx context.Context, refs []types.ManagedObjectReference, properties []string) ([]Machine, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
 	var all []mo.VirtualMachine
-	if err := property.DefaultCollector(c.vim).Retrieve(ctx, refs, machineProperties, &all); err != nil {
+	if err := property.DefaultCollector(c.vim).Retrieve(ctx, refs, properties, &all); err != nil {
 		var gone *types.ManagedObjectNotFound
 		if _, is := fault.As(err, &gone); is && slices.Contains(refs, gone.Obj) {
-			return c.machines(ctx, slices.DeleteFunc(slices.Clone(refs), func(r types.ManagedObjectReference) bool { return r == gone.Obj }))
+			return c.read(ctx, slices.DeleteFunc(slices.Clone(refs), func(r types.ManagedObjectReference) bool { return r == gone.Obj }), properties)
 		}
 		return nil, fmt.Errorf("reading machines: %w", err)
 	}
@@ -113,6 +126,9 @@ func newMachine(vm mo.VirtualMachine) Machine {
 	if s := vm.Summary.Storage; s != nil {
 		m.Committed = s.Committed
 	}
+	if s := vm.Snapshot; s != nil {
+		m.snapshot = s.CurrentSnapshot
+	}
 	cfg := vm.Config
 	if cfg == nil {
 		return m
@@ -133,7 +149,7 @@ func newMachine(vm mo.VirtualMachine) Machine {
 // keep remembers an option if it is one of those that we set.
 func (m *Machine) keep(o *types.OptionValue) {
 	text, _ := o.Value.(string)
-	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markStarted, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
+	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markStarted, markLinked, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
 		if text != "" && strings.EqualFold(o.Key, key) { // a host does not tell them apart by case
 			m.Extra[key] = text
 		}

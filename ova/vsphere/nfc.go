@@ -49,7 +49,7 @@ func (i *importing) fromNFC(ctx context.Context) (types.ManagedObjectReference, 
 
 func (i *importing) importSpec(ctx context.Context) (*types.OvfCreateImportSpecResult, error) {
 	params := types.OvfCreateImportSpecParams{
-		EntityName: i.want.Name, DiskProvisioning: string(types.OvfCreateImportSpecParamsDiskProvisioningTypeThin),
+		EntityName: i.want.staged(), DiskProvisioning: string(types.OvfCreateImportSpecParamsDiskProvisioningTypeThin),
 		OvfManagerCommonParams: types.OvfManagerCommonParams{Locale: "US"}, HostSystem: i.site.host(0),
 	}
 	for _, name := range i.want.Image.Networks {
@@ -66,8 +66,19 @@ func (i *importing) importSpec(ctx context.Context) (*types.OvfCreateImportSpecR
 	if !ok {
 		return nil, errors.New("the package does not hold exactly one machine")
 	}
+	for _, w := range spec.Warning {
+		i.warn(taskError(&w))
+	}
 	vm.ConfigSpec.Annotation = halfNote(i.want.Image.Digest)
+	vm.ConfigSpec.ExtraConfig = append(vm.ConfigSpec.ExtraConfig, i.marks()...)
 	return spec, nil
+}
+
+// warn hands on what vCenter has to say about the image.
+func (i *importing) warn(err error) {
+	if i.Warn != nil {
+		i.Warn(err.Error())
+	}
 }
 
 // sendDisks sends every disk that the host asks for.
@@ -130,7 +141,7 @@ func keepLease(ctx context.Context, lease *nfc.Lease) {
 
 // abort ends a lease. vCenter then removes the machine in its own time; if not, we do.
 func (i *importing) abort(ctx context.Context, lease *nfc.Lease, info *nfc.LeaseInfo) error {
-	after, cancel := afterwards(ctx)
+	after, cancel := i.afterwards(ctx)
 	defer cancel()
 	err := lease.Abort(after, nil)
 	if err != nil {

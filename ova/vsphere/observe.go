@@ -13,11 +13,12 @@ import (
 
 // World is what was found where a cluster is to live.
 type World struct {
-	Machines map[string]Machine // of the folder, by name, templates among them
+	Machines map[string]Machine // of the folder, by name: the cluster's, the template, and others that have a name of theirs
 	Networks map[string]string  // name as a Node says it -> key, as in Machine
 	Rule     *Rule              // that keeps nodes apart; nil if there is none
 	DRS      bool               // rules are obeyed
 	Free     int64              // bytes of the datastore
+	Absent   []error            // of the place: networks, datastore, pool
 	Strays   []Machine          // that carry the cluster's mark and tag, in other folders
 	Hosts    []string           // that can take machines; only looked for without DRS, when vCenter does not choose one
 
@@ -31,30 +32,34 @@ type Rule struct {
 	key int32
 }
 
-// Observe looks at everything that w is about, and changes nothing.
+// Observe looks at everything that w is about, and changes nothing. What only new machines need and is not there, is in
+// Absent: machines that are there already can be told of and deleted all the same.
 func (c *Client) Observe(ctx context.Context, w Cluster) (World, error) {
 	s, err := c.locate(ctx, w.Place)
 	if err != nil {
 		return World{}, err
 	}
-	h := World{site: s, Networks: map[string]string{}}
-	if h.networks, err = s.networks(ctx, w.Nodes); err != nil {
-		return World{}, err
+	h := World{site: s, Networks: map[string]string{}, Absent: s.absent}
+	if h.networks, err = c.networks(ctx, s, w.Nodes); err != nil {
+		h.Absent = append(h.Absent, err)
 	}
 	for name, n := range h.networks {
 		h.Networks[name] = n.key
 	}
-	if err := c.readMachines(ctx, &h, w.ID); err != nil {
+	if err := c.readMachines(ctx, &h, w); err != nil {
 		return World{}, err
 	}
 	if err := c.readRule(ctx, &h, w.ID); err != nil {
 		return World{}, err
 	}
+	if len(h.Absent) > 0 {
+		return h, ctx.Err()
+	}
 	if h.Hosts, err = c.hosts(ctx, s, h.networks); err != nil {
 		return World{}, err
 	}
 	var d mo.Datastore
-	if err := s.datastore.Properties(ctx, s.datastore.Reference(), []string{"summary"}, &d); err != nil {
+	if err := s.datastore.Properties(ctx, s.datastore.Reference(), []string{"summary.freeSpace"}, &d); err != nil {
 		return World{}, fmt.Errorf("reading the datastore: %w", err)
 	}
 	h.Free = d.Summary.FreeSpace
@@ -62,12 +67,12 @@ func (c *Client) Observe(ctx context.Context, w Cluster) (World, error) {
 }
 
 // readMachines reads the folder, and what carries the cluster's tag elsewhere.
-func (c *Client) readMachines(ctx context.Context, h *World, cluster string) error {
-	tagged, err := c.tagged(ctx, cluster)
+func (c *Client) readMachines(ctx context.Context, h *World, w Cluster) error {
+	tagged, err := c.tagged(ctx, w.ID)
 	if err != nil {
 		return err
 	}
-	if h.Machines, err = c.folder(ctx, h.site); err != nil {
+	if h.Machines, err = c.folder(ctx, h.site, w.ID, w.concerns); err != nil {
 		return err
 	}
 	for name, m := range h.Machines {
@@ -78,32 +83,57 @@ func (c *Client) readMachines(ctx context.Context, h *World, cluster string) err
 	maps.DeleteFunc(tagged, func(r types.ManagedObjectReference, _ bool) bool { return r.Type != "VirtualMachine" })
 	elsewhere, err := c.machines(ctx, slices.SortedFunc(maps.Keys(tagged), func(a, b types.ManagedObjectReference) int { return cmp.Compare(a.Value, b.Value) }))
 	for _, m := range elsewhere {
-		if m.Extra[markCluster] == cluster && m.Extra[markNode] != "" && !m.Template {
+		if m.Extra[markCluster] == w.ID && m.Extra[markNode] != "" && !m.Template {
 			h.Strays = append(h.Strays, m)
 		}
 	}
 	return err
 }
 
-// folder reads every machine of the folder.
-func (c *Client) folder(ctx context.Context, s *site) (map[string]Machine, error) {
-	children, err := s.folder.Children(ctx)
+// concerns says whether what has the name must be looked at, whosever it is.
+func (w Cluster) concerns(name string) bool {
+	return name == w.Template || slices.ContainsFunc(w.Nodes, func(n Node) bool { return n.VM == name })
+}
+
+// folder reads the machines of the folder that carry a cluster's mark, or any cluster's if it is "", and those whose
+// names matter. Of others no more is asked than name and mark, and of strangers whose names matter what tells them apart.
+func (c *Client) folder(ctx context.Context, s *site, cluster string, matters func(name string) bool) (map[string]Machine, error) {
+	path := fmt.Sprintf("config.extraConfig[%q]", markCluster)
+	spec := types.PropertySpec{Type: "VirtualMachine", PathSet: []string{"name", path}}
+	found, err := c.retrieve(ctx, s.folder.Reference(), "childEntity", spec)
 	if err != nil {
 		return nil, fmt.Errorf("reading the folder %q: %w", s.folder.InventoryPath, err)
 	}
-	var refs []types.ManagedObjectReference
-	for _, child := range children {
-		if child.Reference().Type == "VirtualMachine" {
-			refs = append(refs, child.Reference())
+	var ours, strangers []types.ManagedObjectReference
+	for _, o := range found {
+		var name, mark string
+		for _, p := range o.PropSet {
+			switch v := p.Val.(type) {
+			case string:
+				name = v
+			case types.OptionValue:
+				mark, _ = v.Value.(string)
+			}
+		}
+		switch {
+		case mark != "" && (cluster == "" || mark == cluster || matters(name)):
+			ours = append(ours, o.Obj)
+		case matters(name):
+			strangers = append(strangers, o.Obj)
 		}
 	}
-	machines, err := c.machines(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
 	all := map[string]Machine{}
-	for _, m := range machines {
-		all[m.Name] = m
+	for _, of := range []struct {
+		refs       []types.ManagedObjectReference
+		properties []string
+	}{{ours, machineProperties}, {strangers, strangerProperties}} {
+		machines, err := c.read(ctx, of.refs, of.properties)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range machines {
+			all[m.Name] = m
+		}
 	}
 	return all, nil
 }

@@ -14,47 +14,57 @@ import (
 
 // site is a Place that was found.
 type site struct {
-	finder    *find.Finder
+	path      string // of the datacenter
+	folders   *object.DatacenterFolders
 	cluster   *object.ClusterComputeResource
-	pool      *object.ResourcePool
 	folder    *object.Folder
-	datastore *object.Datastore
+	pool      *object.ResourcePool           // nil if it is not there
+	datastore *object.Datastore              // nil if it is not there
+	absent    []error                        // why pool and datastore are not there: only what makes machines needs them
 	chosen    []types.ManagedObjectReference // hosts, by name, where vCenter does not choose one itself; see hosts
 }
 
-// locate finds the place.
+// locate finds the place. It fails where not even the cluster's machines can be looked for.
 func (c *Client) locate(ctx context.Context, p Place) (*site, error) {
-	s := &site{finder: find.NewFinder(c.vim)}
-	dc, err := s.finder.DatacenterOrDefault(ctx, p.Datacenter)
+	s := &site{}
+	dc, err := c.pick(ctx, "datacenter", p.Datacenter, "/", c.vim.ServiceContent.RootFolder, "Datacenter")
 	if err != nil {
-		return nil, unfound("datacenter", p.Datacenter, err)
+		return nil, err
 	}
-	s.finder.SetDatacenter(dc)
-	if s.cluster, err = s.finder.ClusterComputeResourceOrDefault(ctx, p.Cluster); err != nil {
-		return nil, unfound("cluster", p.Cluster, err)
+	s.path = dc.path
+	datacenter := object.NewDatacenter(c.vim, dc.ref)
+	if s.folders, err = datacenter.Folders(ctx); err != nil {
+		return nil, fmt.Errorf("reading the datacenter %q: %w", s.path, err)
 	}
-	if s.pool, err = s.finder.ResourcePool(ctx, path.Join(s.cluster.InventoryPath, "Resources", p.Pool)); err != nil {
-		return nil, unfound("pool", p.Pool, err)
+	cluster, err := c.pick(ctx, "cluster", p.Cluster, s.path+"/host/", s.folders.HostFolder.Reference(), "ClusterComputeResource")
+	if err != nil {
+		return nil, err
 	}
-	if s.folder, err = s.finder.Folder(ctx, path.Join(dc.InventoryPath, "vm", p.Folder)); err != nil {
-		return nil, unfound("folder", p.Folder, err)
+	s.cluster = object.NewClusterComputeResource(c.vim, cluster.ref)
+	s.cluster.InventoryPath = cluster.path
+	finder := find.NewFinder(c.vim, false).SetDatacenter(datacenter)
+	if s.folder, err = finder.Folder(ctx, path.Join(s.path, "vm", p.Folder)); err != nil {
+		return nil, fmt.Errorf("finding the folder %q: %w", p.Folder, err)
 	}
-	if s.datastore, err = s.finder.DatastoreOrDefault(ctx, p.Datastore); err != nil {
-		return nil, unfound("datastore", p.Datastore, err)
+	if s.pool, err = finder.ResourcePool(ctx, path.Join(s.cluster.InventoryPath, "Resources", p.Pool)); err != nil {
+		s.absent = append(s.absent, fmt.Errorf("finding the pool %q: %w", p.Pool, err))
 	}
-	return s, nil
+	if ds, err := c.pick(ctx, "datastore", p.Datastore, s.path+"/datastore/", s.folders.DatastoreFolder.Reference(), "Datastore"); err != nil {
+		s.absent = append(s.absent, err)
+	} else {
+		s.datastore = object.NewDatastore(c.vim, ds.ref)
+	}
+	return s, ctx.Err()
 }
 
-// unfound says what to write into the spec.
-func unfound(what, name string, err error) error {
-	var many *find.DefaultMultipleFoundError
-	switch {
-	case errors.As(err, &many):
-		return fmt.Errorf("choosing the %s: there is more than one\nhint: name it under vsphere.%s of the spec", what, what)
-	case name == "":
-		return fmt.Errorf("choosing the %s: %w", what, err)
+// pick finds one thing below a folder, and gives it with its whole path.
+func (c *Client) pick(ctx context.Context, what, name, root string, below types.ManagedObjectReference, kinds ...string) (entity, error) {
+	all, err := c.entities(ctx, below, kinds...)
+	if err != nil {
+		return entity{}, fmt.Errorf("looking for the %s: %w", what, err)
 	}
-	return fmt.Errorf("finding the %s %q: %w", what, name, err)
+	e, err := choose(what, name, root, all)
+	return entity{e.ref, root + e.path}, err
 }
 
 // network is a port group that was found: how a card is connected to it, and a text that tells it from others.
@@ -64,27 +74,43 @@ type network struct {
 	key     string
 }
 
-// networks finds the port groups of all nodes, by the name that the node says.
-func (s *site) networks(ctx context.Context, nodes []Node) (map[string]network, error) {
+// networks finds the port groups of all nodes, by the name that the node says. Some may be found and others not.
+func (c *Client) networks(ctx context.Context, s *site, nodes []Node) (map[string]network, error) {
 	all := map[string]network{}
+	there, err := c.entities(ctx, s.folders.NetworkFolder.Reference(), "Network", "OpaqueNetwork", "DistributedVirtualPortgroup")
+	if err != nil {
+		return all, fmt.Errorf("looking for networks: %w", err)
+	}
+	var errs []error
+	asked := map[string]bool{}
 	for _, n := range nodes {
-		if _, known := all[n.Network]; known {
+		if asked[n.Network] {
 			continue
 		}
-		found, err := s.finder.NetworkOrDefault(ctx, n.Network)
-		if err != nil {
-			return nil, unfound("network", n.Network, err)
+		asked[n.Network] = true
+		e, err := choose("network", n.Network, s.path+"/network/", there)
+		if err == nil {
+			all[n.Network], err = c.connection(ctx, e)
 		}
-		backing, err := found.EthernetCardBackingInfo(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("reading the network %q: %w", n.Network, err)
-		}
-		if standard, ok := backing.(*types.VirtualEthernetCardNetworkBackingInfo); ok {
-			standard.DeviceName = plainName.Replace(standard.DeviceName)
-		}
-		all[n.Network] = network{found.Reference(), backing, backingKey(backing)}
+		errs = append(errs, err)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
+}
+
+// connection says how a card is connected to a network.
+func (c *Client) connection(ctx context.Context, e entity) (network, error) {
+	ref, ok := object.NewReference(c.vim, e.ref).(object.NetworkReference)
+	if !ok {
+		return network{}, fmt.Errorf("reading the network %q: it is a %s", e.path, e.ref.Type)
+	}
+	backing, err := ref.EthernetCardBackingInfo(ctx)
+	if err != nil {
+		return network{}, fmt.Errorf("reading the network %q: %w", e.path, err)
+	}
+	if standard, ok := backing.(*types.VirtualEthernetCardNetworkBackingInfo); ok {
+		standard.DeviceName = plainName.Replace(standard.DeviceName)
+	}
+	return network{e.ref, backing, backingKey(backing)}, nil
 }
 
 // plainName undoes how vCenter's inventory writes names; hosts have the plain ones.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -63,22 +64,87 @@ func TestPlaceNotFound(t *testing.T) {
 	for want, p := range map[string]Place{
 		`finding the datacenter "x": `: {Datacenter: "x"},
 		`finding the cluster "x": `:    {Cluster: "x"},
-		`finding the pool "x": `:       {Pool: "x"},
 		`finding the folder "x/y": `:   {Folder: "x/y"},
-		`finding the datastore "x": `:  {Datastore: "x"},
 	} {
 		if _, err := l.locate(t.Context(), p); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
-	s, err := l.locate(t.Context(), Place{})
+	s, err := l.locate(t.Context(), Place{Pool: "x", Datastore: "y"})
+	if err != nil || len(s.absent) != 2 || !strings.HasPrefix(s.absent[0].Error(), `finding the pool "x": `) || !strings.HasPrefix(s.absent[1].Error(), `finding the datastore "y": `) {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if _, err := l.networks(t.Context(), s, []Node{{}}); err == nil || !strings.HasPrefix(err.Error(), "choosing the network: there is more than one:\n  /DC0/network/DC0_DVPG0 (dvportgroup-") || !strings.Contains(err.Error(), "\n  /DC0/network/VM Network (network-") {
+		t.Errorf("%v", err)
+	}
+	if _, err := l.networks(t.Context(), s, []Node{{Network: "x"}}); err == nil || err.Error() != `finding the network "x": it is not there, or the user of GOVC_USERNAME may not see it` {
+		t.Errorf("%v", err)
+	}
+}
+
+// portGroup makes a distributed switch in a folder of networks, with a port group.
+func (l *lab) portGroup(below *object.Folder, vds, name string) types.ManagedObjectReference {
+	l.t.Helper()
+	info, err := l.run(l.t.Context(), func(ctx context.Context) (*object.Task, error) {
+		return below.CreateDVS(ctx, types.DVSCreateSpec{ConfigSpec: &types.DVSConfigSpec{Name: vds}})
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	dvs := object.NewDistributedVirtualSwitch(l.vim, info.Result.(types.ManagedObjectReference))
+	_, err = l.run(l.t.Context(), func(ctx context.Context) (*object.Task, error) {
+		return dvs.AddPortgroup(ctx, []types.DVPortgroupConfigSpec{{Name: name, Type: "earlyBinding"}})
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	all, err := l.entities(l.t.Context(), below.Reference(), "DistributedVirtualPortgroup")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	e, err := choose("network", name, "", all)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return e.ref
+}
+
+// TestNetworksByPath: a port group is known by its path, by a name that only one has, and by the id of vCenter's if no
+// name is like it.
+func TestNetworksByPath(t *testing.T) {
+	l := newLab(t)
+	s, err := l.locate(t.Context(), want().Place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.networks(t.Context(), []Node{{}}); err == nil || err.Error() != "choosing the network: there is more than one\nhint: name it under vsphere.network of the spec" {
-		t.Errorf("%v", err)
+	infra, err := s.folders.NetworkFolder.CreateFolder(t.Context(), "infra")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := s.networks(context.Background(), []Node{{Network: "x"}}); err == nil || !strings.HasPrefix(err.Error(), `finding the network "x": `) {
-		t.Errorf("%v", err)
+	lab, err := s.folders.NetworkFolder.CreateFolder(t.Context(), "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := l.portGroup(infra, "DVS1", "nodes"), l.portGroup(lab, "DVS2", "nodes")
+	looksLikeOther := l.portGroup(infra, "DVS3", other.Value)
+	for name, want := range map[string]types.ManagedObjectReference{
+		"infra/nodes": one, "/DC0/network/lab/nodes": other, one.Value: one, other.Value: looksLikeOther,
+	} {
+		if got, err := l.networks(t.Context(), s, []Node{{Network: name}}); err != nil || got[name].ref != want {
+			t.Errorf("%s: %+v, %v", name, got[name], err)
+		}
+	}
+	_, err = l.networks(t.Context(), s, []Node{{Network: "nodes"}})
+	want := "choosing the network: \"nodes\" may mean more than one:\n  /DC0/network/infra/nodes (" + one.Value + ")\n  /DC0/network/lab/nodes (" + other.Value + ")\nhint: say which under vsphere.network of the spec, by its path or by the id in brackets"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	for _, what := range []struct {
+		p    Place
+		want string
+	}{{Place{Cluster: "/DC0/host/DC0_C0", Datastore: "/DC0/datastore/LocalDS_0"}, "/DC0/host/DC0_C0"}} {
+		if s, err := l.locate(t.Context(), what.p); err != nil || s.cluster.InventoryPath != what.want || s.datastore == nil {
+			t.Errorf("%+v: %v", what, err)
+		}
 	}
 }

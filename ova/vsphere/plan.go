@@ -29,11 +29,13 @@ const (
 	PowerOff Verb = "power off"
 	Delete   Verb = "delete"
 
-	MakeLibrary  Verb = "make library"
-	DropItem     Verb = "drop item"
-	Upload       Verb = "upload"
-	DropTemplate Verb = "drop template"
-	MakeTemplate Verb = "make template"
+	MakeLibrary    Verb = "make library"
+	Upload         Verb = "upload"
+	DropItem       Verb = "drop item"
+	RenameItem     Verb = "rename item"
+	MakeTemplate   Verb = "make template"
+	DropTemplate   Verb = "drop template"
+	RenameTemplate Verb = "rename"
 )
 
 // Action is one step.
@@ -93,6 +95,7 @@ func NewPlan(want Cluster, have World, replace ...string) (Plan, error) {
 	create, have := want.replace(have, replace)
 	var start, finish Plan
 	fresh := 0
+	errs = append(errs, have.Absent...)
 	for i, n := range want.Nodes {
 		m, there := have.Machines[n.VM]
 		switch {
@@ -100,10 +103,11 @@ func NewPlan(want Cluster, have World, replace ...string) (Plan, error) {
 			errs = append(errs, notOurs(n, m))
 		case !there && have.stray(want.ID, n.Name) != nil:
 			errs = append(errs, have.stray(want.ID, n.Name))
-		case !there && have.renamed(want.ID, n) != "":
-			errs = append(errs, fmt.Errorf("node %q: its machine is called %q now\nhint: call it %q again, or delete it", n.Name, have.renamed(want.ID, n), n.VM))
+		case !there && have.renamed(want.ID, n.VM) != "":
+			errs = append(errs, have.otherName(want.ID, n.VM))
 		case !there:
 			fresh++
+			errs = append(errs, want.linkable(n, template))
 			create = append(create, Action{Clone, n.VM, n.describe(), i}, Action{Tag, n.VM, tagCategory + "/" + want.ID, i})
 			start = append(start, Action{PowerOn, n.VM, "", i})
 			finish = append(finish, reportIn(n, i)...)
@@ -119,7 +123,7 @@ func NewPlan(want Cluster, have World, replace ...string) (Plan, error) {
 			}
 		}
 	}
-	errs = append(errs, have.room(fresh, template))
+	errs = append(errs, have.room(fresh, template, want.Linked))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -128,9 +132,12 @@ func NewPlan(want Cluster, have World, replace ...string) (Plan, error) {
 }
 
 // room refuses when so many machines more do not fit in.
-func (h World) room(fresh int, template Machine) error {
-	if fresh > 0 && !h.DRS && len(h.Hosts) == 0 {
+func (h World) room(fresh int, template Machine, linked bool) error {
+	if fresh > 0 && !h.DRS && len(h.Hosts) == 0 && len(h.Absent) == 0 {
 		return noHost()
+	}
+	if len(h.Absent) > 0 || linked {
+		return nil // no datastore to ask, or next to nothing to ask of it
 	}
 	if need := int64(fresh) * template.Committed; need > h.Free {
 		return fmt.Errorf("cloning %d machines: they take %d MiB at least, and the datastore has %d MiB left\nhint: make room, or name another one under vsphere.datastore", fresh, need>>20, h.Free>>20)
@@ -162,14 +169,24 @@ func notOurs(n Node, m Machine) error {
 	return fmt.Errorf("node %q: there is a machine %q already, and %s\nhint: rename or move it, or choose another folder under vsphere.folder", n.Name, m.Name, whose)
 }
 
-// renamed finds a machine that was made for the node and has another name now.
-func (h World) renamed(cluster string, n Node) string {
+// renamed finds a machine that deploy made under this name and that has another one now. While one of this name is there
+// the other is a copy that somebody made of it, with its marks.
+func (h World) renamed(cluster, vm string) string {
+	if _, there := h.Machines[vm]; there {
+		return ""
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.Machines)) {
-		if m := h.Machines[name]; m.isOurs(cluster, n.Name) {
+		if m := h.Machines[name]; m.Extra[markCluster] == cluster && m.Extra[markNode] != "" && m.Extra[markMachine] == vm {
 			return name
 		}
 	}
 	return ""
+}
+
+// otherName names a machine of ours that was renamed.
+func (h World) otherName(cluster, vm string) error {
+	name := h.renamed(cluster, vm)
+	return fmt.Errorf("node %q: its machine %q is called %q now\nhint: call it %q again, or delete it", h.Machines[name].Extra[markNode], vm, name, vm)
 }
 
 // stray refuses a machine of ours that somebody moved: a second one would have its address and its name in the cluster.

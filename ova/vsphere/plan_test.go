@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -138,6 +139,18 @@ func TestPlans(t *testing.T) {
 			h.Machines[m.Name] = m
 			delete(h.Machines, "demo-n2")
 		},
+		"renamed_and_gone": func(w *Cluster, h *World) { // from the spec
+			m := h.Machines["demo-n7"]
+			m.Name = "old worker"
+			h.Machines[m.Name] = m
+			delete(h.Machines, "demo-n7")
+			w.Nodes = w.Nodes[:6]
+		},
+		"no_network": func(w *Cluster, h *World) {
+			h.Networks = nil
+			h.Absent = []error{errors.New(`finding the network "VM Network": it is not there`), errors.New(`finding the pool "x": it is not there`)}
+			delete(h.Machines, "demo-n7")
+		},
 		"no_template":    func(w *Cluster, h *World) { delete(h.Machines, "demo") },
 		"false_template": func(w *Cluster, h *World) { h.Machines["demo"] = Machine{Name: "demo"} },
 		"no_space": func(w *Cluster, h *World) {
@@ -174,39 +187,4 @@ func TestPlans(t *testing.T) {
 			golden.Check(t, filepath.Join("testdata/plan", name+".txt"), out.String())
 		})
 	}
-}
-
-// TestImportPlans pins what an import decides for every state of item and template.
-func TestImportPlans(t *testing.T) {
-	var out strings.Builder
-	notes := []struct{ name, note string }{
-		{"absent", ""}, {"current", completeNote("d1")}, {"older", completeNote("d0")}, {"half", halfNote("d0")}, {"foreign", "my own"},
-	}
-	for _, method := range []Method{ByLibrary, ByNFC} {
-		for _, item := range notes {
-			for _, template := range notes {
-				for _, replace := range []bool{false, true} {
-					if method == ByNFC && item.name != "absent" {
-						continue
-					}
-					w := Import{Library: "slipway", Name: "demo", Image: Image{Digest: "d1"}, Method: method, Replace: replace}
-					shelf, machines := Shelf{LibraryID: "l1"}, map[string]Machine{}
-					if item.name != "absent" {
-						shelf.ItemID, shelf.Note = "i1", item.note
-					}
-					if template.name != "absent" {
-						machines["demo"] = Machine{Name: "demo", Template: template.name != "half", Note: template.note}
-					}
-					p, err := NewImportPlan(w, shelf, machines)
-					fmt.Fprintf(&out, "-- %s, item %s, template %s, replace %t --\n%s", method, item.name, template.name, replace, p)
-					if err != nil {
-						fmt.Fprintf(&out, "error: %v\n", err)
-					}
-				}
-			}
-		}
-	}
-	p, err := NewImportPlan(Import{Library: "slipway", Name: "demo", Image: Image{Digest: "d1"}}, Shelf{}, map[string]Machine{"demo": {Note: completeNote("d1")}})
-	fmt.Fprintf(&out, "-- no library, a machine with the template's note --\n%serror: %v\n", p, err)
-	golden.Check(t, "testdata/import_plans.txt", out.String())
 }

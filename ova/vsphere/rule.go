@@ -14,7 +14,7 @@ func (d *deployment) spread(ctx context.Context) error {
 	}}
 	for _, n := range d.want.Nodes {
 		if n.Spread {
-			rule.Vm = append(rule.Vm, d.refs[n.VM])
+			rule.Vm = append(rule.Vm, d.ref(n.VM))
 		}
 	}
 	now := World{site: d.have.site} // vCenter may have changed it when a machine was replaced
@@ -25,10 +25,10 @@ func (d *deployment) spread(ctx context.Context) error {
 	if now.Rule != nil {
 		change.Operation, rule.Key = types.ArrayUpdateOperationEdit, now.Rule.key
 	}
-	if err := d.changeRule(ctx, d.have.site, change); err != nil || now.Rule != nil || len(d.undo) == 0 {
+	if err := d.changeRule(ctx, d.have.site, change); err != nil || now.Rule != nil {
 		return err
 	}
-	d.undo = append(d.undo, func(ctx context.Context) error {
+	d.takesBack(func(ctx context.Context) error {
 		h := World{site: d.have.site}
 		if err := d.readRule(ctx, &h, d.want.ID); err != nil || h.Rule == nil {
 			return err

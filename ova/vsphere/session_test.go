@@ -48,8 +48,16 @@ func TestSessionExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := l.count()
+	turn := make(chan struct{}, 1) // nodes are waited for all at once: here one after the other, to end the session between two calls
+	turn <- struct{}{}
 	err = l.Deploy(t.Context(), w, h, p, Hooks{
-		Wait: func(context.Context, string) error { return nil }, Did: func(Action) { l.expire() },
+		Wait: func(context.Context, string) error { <-turn; return nil },
+		Did: func(a Action) {
+			l.expire()
+			if a.Do == Scrub {
+				turn <- struct{}{}
+			}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -59,10 +67,25 @@ func TestSessionExpires(t *testing.T) {
 	}
 }
 
+// TestLogout of a session that has ended by itself is no failure, and one that cannot be ended is.
+func TestLogout(t *testing.T) {
+	l := newLab(t)
+	l.expire()
+	if err := l.Close(t.Context()); err != nil {
+		t.Errorf("expired: %v", err)
+	}
+	l.Client = l.connect()
+	l.fails("Logout", &types.SystemError{}, "vpxd is tired", 1)
+	if err := l.Close(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "logging out: ") || !strings.Contains(err.Error(), "vpxd is tired") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSessionCannotBeRenewed: one try, then an error without the password.
 func TestSessionCannotBeRenewed(t *testing.T) {
 	l := newLab(t).withTemplate()
 	l.expire()
+	l.fails("CreateContainerView", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
 	l.fails("RetrievePropertiesEx", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
 	l.fails("RetrieveProperties", &types.NotAuthenticated{}, "The session is not authenticated.", 0)
 	before := l.count()

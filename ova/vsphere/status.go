@@ -1,5 +1,7 @@
 package vsphere
 
+import "fmt"
+
 // Row is how one node's machine is.
 type Row struct {
 	Node      string   `json:"node,omitempty"` // "" for a machine whose node left the spec
@@ -24,6 +26,24 @@ func Status(want Cluster, have World) []Row {
 		if r.Ours {
 			r.Differs = append(want.differences(n, m, have), otherImage(m, have.Machines[want.Template])...)
 		}
+		if other := have.renamed(want.ID, n.VM); other != "" {
+			r.Differs = append(r.Differs, fmt.Sprintf("its machine is called %q now", other))
+		}
+		if have.stray(want.ID, n.Name) != nil && !there {
+			r.Differs = append(r.Differs, "its machine is in another folder")
+		}
+		rows = append(rows, r)
+	}
+	for _, name := range have.renamedOnes(want.ID) {
+		if vm := have.Machines[name].Extra[markMachine]; !known[vm] {
+			r := row("", name, have.Machines[name], true)
+			r.Ours, r.Differs = true, []string{fmt.Sprintf("no node in the spec is this one, which was called %q", vm)}
+			rows = append(rows, r)
+		}
+	}
+	for _, name := range have.copies(want.ID) {
+		r := row("", name, have.Machines[name], true)
+		r.Differs = []string{"somebody made it of the machine of node " + have.Machines[name].Extra[markNode]}
 		rows = append(rows, r)
 	}
 	for _, name := range have.of(want.ID) {

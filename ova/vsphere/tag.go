@@ -69,12 +69,12 @@ func (c *Client) tagged(ctx context.Context, cluster string) (map[types.ManagedO
 	return all, nil
 }
 
-// attachTag tags a machine; it makes category and tag if they are not there.
-func (c *Client) attachTag(ctx context.Context, cluster string, ref types.ManagedObjectReference) error {
+// makeTag gives the tag of a cluster; it makes category and tag if they are not there.
+func (c *Client) makeTag(ctx context.Context, cluster string) (string, error) {
 	m := tags.NewManager(c.rest)
 	category, tag, err := c.tagID(ctx, cluster)
 	if err != nil {
-		return err
+		return "", err
 	}
 	err = c.ask(ctx, func() (err error) {
 		if category == "" {
@@ -85,12 +85,16 @@ func (c *Client) attachTag(ctx context.Context, cluster string, ref types.Manage
 		if err == nil && tag == "" {
 			tag, err = m.CreateTag(ctx, &tags.Tag{Name: cluster, Description: "Machines of the cluster " + cluster, CategoryID: category})
 		}
-		if err != nil {
-			return err
-		}
-		return m.AttachTag(ctx, tag, ref)
+		return err
 	})
 	if err != nil {
+		return "", fmt.Errorf("making the tag of the cluster: %w", err)
+	}
+	return tag, nil
+}
+
+func (c *Client) attachTag(ctx context.Context, tag string, ref types.ManagedObjectReference) error {
+	if err := c.ask(ctx, func() error { return tags.NewManager(c.rest).AttachTag(ctx, tag, ref) }); err != nil {
 		return fmt.Errorf("tagging: %w", err)
 	}
 	return nil

@@ -82,7 +82,7 @@ func (c *Client) run(ctx context.Context, start func(context.Context) (*object.T
 			}
 		}
 		if looking == ctx {
-			after, cancel := afterwards(ctx)
+			after, cancel := c.afterwards(ctx)
 			defer cancel()
 			looking = after
 			_ = task.Cancel(looking) // one that cannot be called off is waited for
