@@ -254,7 +254,7 @@ func TestVSphereTimeout(t *testing.T) {
 	}
 	spec, addresses, nodes := vsphereNodes(t)
 	waiting := status.Document{Step: status.ScrubStep, State: status.Working, Steps: []status.Step{{Name: status.ScrubStep, State: status.Working}}}
-	done := nodes[1].Status()
+	done := nodes[1].doc
 	nodes[0].set(waiting)
 	nodes[1].set(waiting)
 	nodes[1].asked = func() { time.AfterFunc(time.Second, func() { nodes[1].set(done) }) }
