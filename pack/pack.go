@@ -15,8 +15,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"slipway/imagebuild/qcow2"
+	"slipway/imagebuild/verify"
 	"slipway/internal/grain"
 	"slipway/ova"
 	"slipway/ova/vmdk"
@@ -46,7 +48,7 @@ func FormatOf(name string) (Format, error) {
 type Options struct {
 	Force       bool              // replace a file that exists
 	Compression qcow2.Compression // of a qcow2 image
-	Machine     ova.Package       // of an OVA; its disk is added
+	Machine     ova.Package       // of an OVA; its disk is added, and its Time, if it has none
 	Workers     int               // 0: one a core
 	Progress    func(done, total int64)
 }
@@ -68,6 +70,9 @@ func File(ctx context.Context, image, out string, f Format, o Options) (Result, 
 		return Result{}, err
 	}
 	defer disk.Close()
+	if f == OVA && o.Machine.Time.IsZero() {
+		o.Machine.Time = builtAt(ctx, disk)
+	}
 	write, err := writer(f, disk.Size(), o)
 	if err != nil {
 		return Result{}, err
@@ -89,6 +94,15 @@ func File(ctx context.Context, image, out string, f Format, o Options) (Result, 
 		return Result{}, fmt.Errorf("packing %q into %q: %w", image, out, err)
 	}
 	return r, nil
+}
+
+// builtAt is when the image on the disk was built, or 1970 if it is none of ours: what is packed must not depend on when.
+func builtAt(ctx context.Context, disk grain.Source) time.Time {
+	at, err := verify.BuildTime(stoppable{ctx, disk}, disk.Size())
+	if err != nil || at.Unix() < 0 || at.Unix() >= 1<<33 { // 11 octal digits of a tar header
+		return time.Unix(0, 0)
+	}
+	return at
 }
 
 // writeFunc writes a disk to an empty file and returns the capacity of the disk in it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ func newPackCmd(s streams) *cobra.Command {
 		Long: `Packs any raw disk image into the format that FILE's name ends in: .qcow2, .vmdk (streamOptimized) or .ova. RAW may
 also be a block device, or a file in one of these formats: it is known by its content. Packing works on all cores, reads
 no holes, and gives the same bytes for the same disk everywhere. FILE is whole or not there, and replaces nothing
-without --force; an OVA takes twice its size while it is made.
+without --force; an OVA takes twice its size while it is made. The time in an OVA is SOURCE_DATE_EPOCH, or else that of
+the build that made the image, or else 1970; it is never now.
 
 ` + exitCodeHelp,
 		Example: "  slipway pack out/single.raw -o single.ova --cpus 4 --memory 8GiB\n  slipway pack disk.raw -o disk.qcow2 --compression zstd",
@@ -109,6 +111,9 @@ func runPack(ctx context.Context, s streams, o packOptions, raw string, format p
 	if err != nil {
 		return err
 	}
+	if machine.Time, err = sourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
 	if machine.Signer, err = o.signer(); err != nil {
 		return err
 	}
@@ -151,7 +156,19 @@ func (o packOptions) signer() (*ova.Signer, error) {
 	return signer, nil
 }
 
-// machine is what an OVA starts. Nothing in it says when it was made.
+// sourceDate is the time that the environment asks for; zero if it does not.
+func sourceDate(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seconds < 0 || seconds >= 1<<33 { // 11 octal digits of a tar header
+		return time.Time{}, usageError{fmt.Errorf("reading SOURCE_DATE_EPOCH %q: want seconds since 1970", text)}
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// machine is what an OVA starts.
 func (o packOptions) machine() (ova.Package, error) {
 	name := o.name
 	if name == "" {
@@ -162,7 +179,7 @@ func (o packOptions) machine() (ova.Package, error) {
 		return ova.Package{}, usageError{fmt.Errorf("reading --memory: %w\nhint: a number with a unit, like 8GiB", err)}
 	}
 	return ova.Package{
-		Name: name, Time: time.Unix(0, 0), Product: ova.Product{Name: name, Vendor: "Slipway"},
+		Name: name, Product: ova.Product{Name: name, Vendor: "Slipway"},
 		Hardware: ova.Hardware{
 			Version: o.hardware, CPUs: o.cpus, MemoryMiB: int64(memory / cluster.MiB), Networks: o.networks, SecureBoot: o.secureBoot,
 		},
