@@ -45,7 +45,8 @@ func newStatusCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how far each node's formation is",
-		Long: `Shows for each node the step it is at, what it waits for, since when, and its last error.
+		Long: `Shows for each node the step it is at, what it waits for, since when, and its last error. Below the table stand its notices: peers and
+callers that it turned away and why, certificate requests that it will not approve, a journal that it could not read.
 
 ` + askHelp + `
 
