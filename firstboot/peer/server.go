@@ -52,10 +52,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, s.handle(false, s.status))
 	mux.HandleFunc("GET "+attestPath, s.handle(true, s.attest))
-	http1 := &http.Protocols{}
-	http1.SetHTTP1(true) // one request a connection at a time: the caps on connections are caps on work
 	s.serve = &http.Server{
-		Handler: mux, TLSConfig: s.tls(), Protocols: http1,
+		Handler: mux, TLSConfig: s.tls(),
 		ReadTimeout: Timeout, WriteTimeout: Timeout, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0), // port scans are no news; who shows a certificate is told of by Refused
 	}
@@ -71,7 +69,8 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Close() error { return s.serve.Close() }
 
 // tls asks for a certificate and leaves judging it to admit, which knows about clocks that are wrong. Every connection
-// proves itself anew.
+// proves itself anew. HTTP/1.1 alone is spoken: with one request a connection at a time, the caps on connections are caps
+// on work.
 func (s *Server) tls() *tls.Config {
 	base := &tls.Config{
 		Certificates: []tls.Certificate{s.o.Certificate}, MinVersion: tls.VersionTLS13, Time: s.o.Clock.Now,
