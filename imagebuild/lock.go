@@ -35,6 +35,7 @@ type LockedPayload struct {
 	Version string            `json:"version"`
 	Origin  string            `json:"origin"`            // gomod <module>@<version>, or a URL or file name and what it must be
 	Modules map[string]string `json:"modules,omitempty"` // module@version -> checksum, as in go.sum: all that its programs are made of
+	Private []string          `json:"private,omitempty"` // of Modules, those that the checksum database was not asked about
 	Files   map[string]string `json:"files"`             // path in the image -> sha256
 }
 
@@ -43,7 +44,7 @@ func (p LockedPayload) sums() []payload.ModuleSum {
 	var out []payload.ModuleSum
 	for _, at := range slices.Sorted(maps.Keys(p.Modules)) {
 		path, version, _ := strings.Cut(at, "@")
-		out = append(out, payload.ModuleSum{Path: path, Version: version, Sum: p.Modules[at]})
+		out = append(out, payload.ModuleSum{Path: path, Version: version, Sum: p.Modules[at], Private: slices.Contains(p.Private, at)})
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"slipway/imagebuild/distro"
+	"slipway/imagebuild/payload"
 	"slipway/imagebuild/stage"
 	"slipway/internal/golden"
 )
@@ -212,5 +213,17 @@ func TestBusyFolder(t *testing.T) {
 	}
 	if _, err := os.Stat(b.opt.Cache); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("it began nevertheless: %v", err)
+	}
+}
+
+// Which modules nobody vouched for is in the lock, and known to the next build.
+func TestLockNamesPrivateModules(t *testing.T) {
+	sums := []payload.ModuleSum{{Path: "a.example/m", Version: "v1", Sum: "h1:a"}, {Path: "us.example/m", Version: "v2", Sum: "h1:b", Private: true}}
+	p := lockPayload(payload.Result{Modules: sums})
+	if !slices.Equal(p.Private, []string{"us.example/m@v2"}) || len(p.Modules) != 2 {
+		t.Errorf("locked %+v", p)
+	}
+	if got := p.sums(); !slices.Equal(got, sums) {
+		t.Errorf("the next build knows %+v", got)
 	}
 }

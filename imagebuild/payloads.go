@@ -83,7 +83,10 @@ func lockPayload(res payload.Result) LockedPayload {
 		p.Modules = map[string]string{}
 	}
 	for _, m := range res.Modules {
-		p.Modules[m.Path+"@"+m.Version] = m.Sum
+		at := m.Path + "@" + m.Version
+		if p.Modules[at] = m.Sum; m.Private {
+			p.Private = append(p.Private, at)
+		}
 	}
 	for _, f := range res.Files {
 		if f.Symlink == "" {

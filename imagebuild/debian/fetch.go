@@ -35,8 +35,10 @@ type Fetcher struct {
 const (
 	partial         = "part-" // begins the name of an archive that is not whole yet
 	parallelFetches = 8
-	tries           = 3           // of each archive
-	patience        = time.Minute // with a server that sends nothing
+	tries           = 3             // of each archive
+	patience        = time.Minute   // with a server that sends nothing
+	longest         = 2 * time.Hour // all tries of one archive
+	excess          = 1 << 20       // bytes beyond the size that are read, to tell the digest of another archive
 )
 
 // Fetch makes sure that every package is in the pool with the right digest.
@@ -90,14 +92,19 @@ func (f Fetcher) PoolFile(p distro.Package) string { return filepath.Join(f.Pool
 
 // one tries three times, unless trying again is of no use.
 func (f Fetcher) one(ctx context.Context, p distro.Package, vendored string) error {
-	if st, err := os.Stat(f.PoolFile(p)); err == nil && st.Size() == p.Size {
+	if f.has(p) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("fetching %s: it took longer than %v\nhint: set image.mirror to another mirror", p.Name, longest))
+	defer cancel()
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		err := f.try(ctx, p, vendored)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if _, again := errors.AsType[*networkError](err); !again || attempt == tries {
 			return err
 		}
@@ -106,6 +113,16 @@ func (f Fetcher) one(ctx context.Context, p distro.Package, vendored string) err
 		case <-time.After(time.Duration(attempt) * time.Second):
 		}
 	}
+}
+
+// has says whether the pool has p, the whole of it and nothing else: disks rot, and others may write there.
+func (f Fetcher) has(p distro.Package) bool {
+	st, err := os.Stat(f.PoolFile(p))
+	if err != nil || st.Size() != p.Size {
+		return false
+	}
+	sum, err := durable.Digest(f.PoolFile(p))
+	return err == nil && sum == p.SHA256
 }
 
 func (f Fetcher) try(ctx context.Context, p distro.Package, vendored string) error {
@@ -227,8 +244,12 @@ func (f Fetcher) store(p distro.Package, src io.Reader) error {
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(tmp, sum), src); err != nil {
+	n, err := io.Copy(io.MultiWriter(tmp, sum), io.LimitReader(src, p.Size+excess))
+	if err != nil {
 		return fmt.Errorf("fetching %s: %w", p.Name, err)
+	}
+	if n == p.Size+excess {
+		return fmt.Errorf("fetching %s %s: it goes on beyond the %d bytes that are locked\nhint: the mirror or the lock is wrong; never use this archive", p.Name, p.Version, p.Size)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != p.SHA256 {
 		return fmt.Errorf("fetching %s %s: the digest does not match\n  want sha256 %s\n  got  sha256 %s\nhint: the mirror or the lock is wrong; never use this archive", p.Name, p.Version, p.SHA256, got)

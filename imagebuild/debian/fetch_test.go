@@ -254,3 +254,64 @@ func TestFetchGivesUpOnSilence(t *testing.T) {
 		}
 	})
 }
+
+// A file of the pool is what its name says only if its digest says so.
+func TestDamagedPoolIsFetchedAnew(t *testing.T) {
+	srv, hits := mirror(t)
+	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	p := archive("a", "a.deb", "a.deb")
+	writeFile(t, f.PoolFile(p), []byte("A.deb")) // the right size
+	for range 2 {
+		if err := f.Fetch(t.Context(), []distro.Package{p}); err != nil {
+			t.Fatal(err)
+		}
+		if sum, err := durable.Digest(f.PoolFile(p)); err != nil || sum != p.SHA256 || hits.Load() != 1 {
+			t.Errorf("%d requests, the pool has %s: %v", hits.Load(), sum, err)
+		}
+	}
+}
+
+// drip sends a byte now and then, or much at once, for ever.
+type drip struct{ every time.Duration }
+
+func (d drip) Read(p []byte) (int, error) {
+	if d.every == 0 {
+		return len(p), nil
+	}
+	time.Sleep(d.every)
+	return copy(p, "x"), nil
+}
+
+func (drip) Close() error { return nil }
+
+// A server may send more than the archive has, or so slowly that it never ends.
+func TestFetchIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		every time.Duration
+		size  int64
+		want  string
+	}{
+		"too much": {0, 4, "fetching jq 1.0-1: it goes on beyond the 4 bytes that are locked"},
+		"too slow": {59 * time.Second, 1 << 20, "fetching jq: it took longer than 2h0m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, n := transport(func(int64) (*http.Response, error) {
+					resp := answer(200, "")
+					resp.Body = drip{c.every}
+					return resp, nil
+				}).client()
+				p := archive("jq", "jq", "jq.deb")
+				p.Size = c.size
+				f := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}
+				err := f.Fetch(t.Context(), []distro.Package{p})
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) || !strings.Contains(err.Error(), "\nhint: ") || n.Load() != 1 {
+					t.Errorf("%d requests, %v", n.Load(), err)
+				}
+				if left := files(t, f.Pool); len(left) > 0 {
+					t.Errorf("left %v", left)
+				}
+			})
+		})
+	}
+}

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,10 +39,12 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 			return nil, fmt.Errorf("building %s: %w", b.Package, err)
 		}
 	}
+	var others []ModuleSum
 	if item.Patched { // a program does not tell the checksum of a module that is built from a folder
-		return linked(item, out, first.ModuleSum)
+		others = append(others, first.ModuleSum)
 	}
-	return linked(item, out)
+	sums, err := linked(item, out, others...)
+	return markPrivate(sums, item.Known, private(env.Environ)), err
 }
 
 func ldflags(vars []string) string {
@@ -185,11 +188,12 @@ func hintFor(said string) string {
 	return ""
 }
 
-// goEnv is the environment of a build: the user's, with everything set that could change the result.
+// goEnv is the environment of a build: the user's, with everything set that could change the result. Of what keeps modules
+// from the checksum database only the choice of modules is the user's.
 func goEnv(environ []string, tmp string) []string {
 	set := map[string]string{
 		"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=mod", "GOWORK": "off", "GOTOOLCHAIN": "local",
-		"GO111MODULE": "on", "GOEXPERIMENT": "", "GODEBUG": "", "GONOSUMDB": "none", "GOSUMDB": "sum.golang.org", "LC_ALL": "C",
+		"GO111MODULE": "on", "GOEXPERIMENT": "", "GODEBUG": "", "GONOSUMDB": cmp.Or(private(environ), "none"), "GOSUMDB": "sum.golang.org", "LC_ALL": "C",
 	}
 	if tmp != "" {
 		set["GOTMPDIR"] = tmp

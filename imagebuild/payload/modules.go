@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// ModuleSum pins one module: Sum is the h1: hash that the checksum database vouches for.
+// ModuleSum pins one module: Sum is its h1: hash, for which the checksum database vouches unless the module is private.
 type ModuleSum struct {
 	Path    string `json:"path"`
 	Version string `json:"version"`
 	Sum     string `json:"sum"`
+	Private bool   `json:"private,omitempty"`
 }
 
 // linked lists the modules that an item's programs are made of and others that are known, sorted: the toolchain writes
