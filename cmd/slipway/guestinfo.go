@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,6 +20,19 @@ func guestinfo(node string, ign []byte, base string) (ignition.Guestinfo, error)
 		return ignition.Guestinfo{}, err
 	}
 	return ignition.NewGuestinfo(node, pointer)
+}
+
+// configDHCPHelp is of the flag beside --config-url.
+const configDHCPHelp = "the nodes' network has DHCP, by which a node gets to --config-url before its config tells its address"
+
+// checkConfigURL refuses a pointer that no node could follow: the address of the spec is in the very config that it is to
+// fetch, and the initrd has nothing but DHCP to get another.
+func checkConfigURL(url string, dhcp bool) error {
+	if url == "" || dhcp {
+		return nil
+	}
+	return usageError{errors.New("--config-url: a node fetches its config before it has its address, which is in that config; until then only DHCP can give it one\n" +
+		"hint: add --config-dhcp if the nodes' network has a DHCP server; else leave --config-url out, and keep each config below the limit")}
 }
 
 // guestinfoLines is a line of JSON a node: its name and the two values.

@@ -24,7 +24,8 @@ The files hold private keys (never those of the CAs): hand them to the machines 
 
 With --format guestinfo it prints instead, as a line of JSON a node, the two values by which a VMware guest gets its
 config. A config is at most 48 KiB, packed: serve larger ones yourself, to the nodes and nobody else, and say where with
---config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well.
+--config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well. A node
+knows its address from its config: until it has one it gets to BASE by DHCP alone, which --config-dhcp says there is.
 
 ` + exitCodeHelp,
 		Example: "  slipway ignition -f cluster.yaml -o out/\n  slipway ignition --format guestinfo | jq -r 'select(.node == \"n1\")[\"guestinfo.ignition.config.data\"]'",
@@ -36,6 +37,7 @@ config. A config is at most 48 KiB, packed: serve larger ones yourself, to the n
 	f.StringVarP(&o.out, "output", "o", "out", "folder to write to")
 	f.StringVar(&o.format, "format", formatFiles, "files, or guestinfo")
 	f.StringVar(&o.configURL, "config-url", "", "guestinfo: where you serve the files")
+	f.BoolVar(&o.configDHCP, "config-dhcp", false, configDHCPHelp)
 	return cmd
 }
 
@@ -48,6 +50,7 @@ const (
 type ignitionOptions struct {
 	clusterOptions
 	out, format, configURL string
+	configDHCP             bool
 }
 
 // check refuses flags that do not go together.
@@ -58,7 +61,7 @@ func (o ignitionOptions) check() error {
 	if o.configURL != "" && o.format != formatGuestinfo {
 		return usageError{errors.New("--config-url goes with --format guestinfo")}
 	}
-	return nil
+	return checkConfigURL(o.configURL, o.configDHCP)
 }
 
 func runIgnition(s streams, o ignitionOptions) error {

@@ -20,6 +20,7 @@ type vsphereDeployOptions struct {
 	*vsphereOptions
 	askOptions
 	configURL      string
+	configDHCP     bool
 	replace        []string
 	dryRun, noWait bool
 	timeout        time.Duration
@@ -44,7 +45,7 @@ one with a name that a node needs stops everything before anything is done.
 ` + vsphereHelp + `
 
 ` + exitCodeHelp,
-		Example: "  slipway vsphere deploy -f cluster.yaml\n  slipway vsphere deploy --dry-run\n  slipway vsphere deploy --replace n3\n  slipway vsphere deploy --config-url https://configs.example.org/demo",
+		Example: "  slipway vsphere deploy -f cluster.yaml\n  slipway vsphere deploy --dry-run\n  slipway vsphere deploy --replace n3\n  slipway vsphere deploy --config-url https://configs.example.org/demo --config-dhcp",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereDeploy(cmd.Context(), s, o) },
 	}
@@ -52,6 +53,7 @@ one with a name that a node needs stops everything before anything is done.
 	f := cmd.Flags()
 	f.StringArrayVar(&o.addresses, "address", nil, "NODE=HOST:PORT of a node's peer API when it is not the spec's; may be repeated")
 	f.StringVar(&o.configURL, "config-url", "", "where you serve the files of slipway ignition: machines get a pointer to BASE/<node>.ign with its SHA-256")
+	f.BoolVar(&o.configDHCP, "config-dhcp", false, configDHCPHelp)
 	f.StringArrayVar(&o.replace, "replace", nil, "delete the machine of this node with its disks, and make another; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	f.BoolVar(&o.noWait, "no-wait", false, "do not wait for the nodes: their configs stay in vCenter until the next run")
@@ -69,6 +71,9 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 	}
 	if o.parallel < 1 {
 		return usageError{fmt.Errorf("reading --parallel: %d machines at a time are none", o.parallel)}
+	}
+	if err := checkConfigURL(o.configURL, o.configDHCP); err != nil {
+		return err
 	}
 	want, err := o.wanted(s, !o.dryRun)
 	if err != nil {
