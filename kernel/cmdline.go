@@ -12,6 +12,12 @@ type Argument struct {
 	Why   string
 }
 
+// Links to partitions of the disk that the boot loader was read from. The initrd makes them once it knows that disk.
+const (
+	RootLink   = "/dev/slipway/root"
+	VerityLink = "/dev/slipway/verity"
+)
+
 // Arguments are those of every image, for a root file system of the given type (squashfs). The line is constant and signed
 // with the kernel: the builder adds roothash=, and nothing about a node or platform is ever on it.
 func Arguments(rootfs string) []Argument {
@@ -22,6 +28,8 @@ func Arguments(rootfs string) []Argument {
 		{"loglevel=4", "warnings and worse; everything is in the journal"},
 		{"systemd.show_status=0", "no animation on serial"},
 		{"systemd.firstboot=no", "nobody is there to answer questions"},
+		{"systemd.verity_root_data=" + RootLink, "the root on the loader's disk, and not on any disk with the same image"},
+		{"systemd.verity_root_hash=" + VerityLink, "and its hash tree"},
 		{"systemd.verity_root_options=panic-on-corruption", "a root that is not what was signed must not go on"},
 		{"panic=5", "and comes back by itself, for the boot loader to fall back to the other slot"},
 	}

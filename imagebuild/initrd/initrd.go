@@ -1,5 +1,5 @@
 // Package initrd makes the initial ramdisk: dracut in the tree itself, with one module of ours that mounts the verified
-// root, grows the disk, mounts state, decides whether this is a first boot and runs Ignition. Start with Build.
+// root of the disk that the loader was read from, grows it, mounts state, decides whether this is a first boot and runs Ignition. Start with Build.
 package initrd
 
 import (
@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"slipway/imagebuild/overlay"
@@ -83,11 +84,29 @@ func Build(ctx context.Context, in Input, out string) error {
 func moduleEntries() ([]overlay.Entry, error) {
 	entries, err := overlay.FromFS(module, "files/dracut", moduleDir)
 	for i := range entries {
-		if base := filepath.Base(entries[i].Path); base == "firstboot" || base == "failed" || base == "module-setup.sh" {
+		if slices.Contains(programs, filepath.Base(entries[i].Path)) {
 			entries[i].Mode = 0o755
 		}
 	}
 	return entries, err
+}
+
+// programs of the module; the other scripts are read by them.
+var programs = []string{"config", "disk", "failed", "firstboot", "net", "module-setup.sh"}
+
+// Emergency returns what the root needs of the module, for its own emergencies: the script that says what failed and
+// starts the machine again.
+func Emergency() ([]overlay.Entry, error) {
+	var out []overlay.Entry
+	for name, mode := range map[string]fs.FileMode{"console": 0o644, "failed": 0o755} {
+		text, err := module.ReadFile("files/dracut/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("collecting the emergency's scripts: %w", err)
+		}
+		out = append(out, overlay.Entry{Path: "/usr/lib/slipway/" + name, Mode: mode, Content: text})
+	}
+	slices.SortFunc(out, func(a, b overlay.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
 }
 
 // checkCompression catches dracut's silent fall back to gzip when zstd is missing.

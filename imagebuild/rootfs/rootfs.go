@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/sandbox"
 )
@@ -27,7 +29,8 @@ func Static() ([]overlay.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("collecting the image's own files: %w", err)
 	}
-	return append(entries, links...), nil
+	emergency, err := initrd.Emergency()
+	return slices.Concat(entries, emergency, links), err
 }
 
 // links lead from the read-only root to state, and pin what an image must not say of itself.
@@ -41,12 +44,14 @@ var links = []overlay.Entry{
 	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"},             // it asks questions
 	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},                        // no login; a debug image unmasks it
 	{Path: "/etc/systemd/system/serial-getty@.service", Link: "/dev/null"},
+	{Path: "/etc/systemd/system/debug-shell.service", Link: "/dev/null"}, // a shell on a virtual console
 }
 
 // Debug returns the entries that make an image with a root login on the serial console.
 func Debug() []overlay.Entry {
 	return []overlay.Entry{
 		{Path: "/etc/systemd/system/serial-getty@.service", Link: "/usr/lib/systemd/system/serial-getty@.service"},
+		{Path: "/etc/systemd/system/debug-shell.service", Link: "/usr/lib/systemd/system/debug-shell.service"},
 		{Path: "/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", Mode: 0o644,
 			Content: []byte("[Service]\nExecStart=\nExecStart=-/sbin/agetty --skip-login --nonewline --noissue --login-program /bin/bash --keep-baud 115200 - $TERM\n")},
 		{Path: "/usr/lib/systemd/system-preset/10-slipway-debug.preset", Mode: 0o644, Content: []byte("enable serial-getty@ttyS0.service\n")},

@@ -11,7 +11,7 @@ depends() {
 
 install() {
     # What the first-boot script and Ignition's stages run.
-    inst_multiple bash sh cp rm mv ln mkdir chmod touch cat sync sleep find grep lsblk modprobe udevadm systemctl journalctl mount umount \
+    inst_multiple bash sh cp rm mv ln mkdir chmod touch cat sync sleep timeout find grep sed cut head tail tr sort chroot lsblk modprobe udevadm systemctl journalctl mount umount \
         useradd usermod userdel groupadd groupmod groupdel \
         mkfs.ext4 e2fsck sgdisk partx wipefs blkid
     inst_multiple -o mkfs.xfs mkfs.vfat mkswap
@@ -32,17 +32,23 @@ install() {
     ln -sf ../usr/lib/os-release "$initdir/etc/os-release"
     ln -sf ../usr/lib/os-release "$initdir/etc/initrd-release"
 
+    inst_simple "$moddir/console" /usr/lib/slipway/console
+    inst_simple "$moddir/disk" /usr/lib/slipway/disk
     inst_simple "$moddir/firstboot" /usr/lib/slipway/firstboot
+    inst_simple "$moddir/net" /usr/lib/slipway/net
+    inst_simple "$moddir/config" /usr/lib/slipway/config
     inst_simple "$moddir/failed" /usr/lib/slipway/failed
     inst_simple "$moddir/20-ether.network" /etc/systemd/network/20-ether.network
 
-    # Copied, not inst_simple: emergency.target replaces the one that systemd-initrd brought.
+    # Copied, not inst_simple: emergency.target and rescue.target replace those that systemd-initrd brought, whose
+    # shells must not be here at all.
     local d="$initdir$systemdsystemunitdir"
     mkdir -p "$d/initrd.target.requires" "$d/initrd-root-fs.target.requires" "$d/systemd-repart.service.d"
-    rm -f "$d/emergency.target"
+    rm -f "$d/emergency.target" "$d/rescue.target" "$d/emergency.service" "$d/rescue.service" "$d/debug-shell.service"
     cp "$moddir"/units/*.service "$moddir"/units/*.mount "$moddir"/units/*.target "$d/"
     cp "$moddir/units/repart.conf" "$d/systemd-repart.service.d/10-slipway.conf"
     ln -sf ../ignition-complete.target "$d/initrd.target.requires/ignition-complete.target"
+    ln -sf ../slipway-disk.service "$d/initrd-root-fs.target.requires/slipway-disk.service"
     ln -sf ../sysroot-var.mount "$d/initrd-root-fs.target.requires/sysroot-var.mount"
     ln -sf ../sysroot-etc.mount "$d/initrd-root-fs.target.requires/sysroot-etc.mount"
     ln -sf ../systemd-repart.service "$d/initrd-root-fs.target.requires/systemd-repart.service"
