@@ -228,7 +228,13 @@ func (a *fakeAPI) decideCSR(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	a.w.asked = append(a.w.asked, csr.Metadata.Name)
 	if code := a.refuses[csr.Metadata.Name]; code != 0 {
+		for _, known := range a.csrs {
+			if known.Metadata.UID == csr.Metadata.UID && code == http.StatusConflict { // somebody was quicker
+				*known = csr
+			}
+		}
 		http.Error(w, `{"message":"not like this"}`, code)
 		return
 	}

@@ -35,6 +35,7 @@ type fakeWorld struct {
 	store *fakeImages
 	log   []string
 	wrong []string // what must never happen
+	asked []string // names of the requests whose approval the API server was asked for
 
 	known     map[string]string // units as systemd has read them
 	removeOff bool              // Remove does nothing, as on a file system that cannot be written

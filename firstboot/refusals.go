@@ -14,6 +14,15 @@ type refusal struct {
 // serverRefusal is the API server's word against a request that the inventory vouches for.
 type serverRefusal struct{ error }
 
+// room is how many refusals may be remembered when one more comes for this reason. The server's have places that no
+// flood of others can take: a request that is forgotten is only looked at again, but these would be tried again.
+func room(why error) int {
+	if _, ok := errors.AsType[serverRefusal](why); ok {
+		return 2 * atOnce
+	}
+	return atOnce
+}
+
 // refusals remembers, by UID, what was refused, as long as it is there; several goroutines may use it.
 type refusals struct {
 	mu  sync.Mutex
@@ -40,7 +49,7 @@ func (r *refusals) replace(all map[string]refusal, tell func(refusal)) {
 func (r *refusals) add(uid string, refused refusal, tell func(refusal)) {
 	r.mu.Lock()
 	_, known := r.all[uid]
-	fits := !known && len(r.all) < atOnce
+	fits := !known && len(r.all) < room(refused.why)
 	if fits {
 		if r.all == nil {
 			r.all = map[string]refusal{}

@@ -40,7 +40,7 @@ func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, strin
 	refused := map[string]refusal{}
 	version, err := c.EachCSR(ctx, func(csr kube.CSR, err error) {
 		switch why := n.vouch(csr, err); {
-		case why != nil && len(refused) < atOnce:
+		case why != nil && len(refused) < room(why):
 			refused[csr.Metadata.UID] = refusal{csr.Metadata.Name, why}
 		case why == nil && csr.Pending() && len(good) < atOnce:
 			good = append(good, csr)

@@ -90,8 +90,8 @@ func TestApprove(t *testing.T) {
 	self := w.cfg.Self()
 	forged := servingCSR("forged", self)
 	forged.Spec.Username = "system:node:n9"
-	w.api.csrs = append(w.api.csrs, forged, servingCSR("rejected", self), servingCSR("decided", self), servingCSR("good", self))
-	w.api.refuses = map[string]int{"rejected": 422, "decided": 409}
+	w.api.csrs = append(w.api.csrs, forged, servingCSR("rejected", self), servingCSR("decided", self), servingCSR("failing", self), servingCSR("good", self))
+	w.api.refuses = map[string]int{"rejected": 422, "decided": 409, "failing": 500}
 	for i := range 3 * atOnce {
 		many := *forged
 		many.Metadata = kube.Metadata{Name: fmt.Sprint("flood-", i), UID: fmt.Sprint("flood-", i)}
@@ -111,6 +111,17 @@ func TestApprove(t *testing.T) {
 	text := fmt.Sprint(last.Notices)
 	if len(last.Notices) > 20 || !strings.Contains(text, `requestor "system:node:n9" is no node`) {
 		t.Errorf("%d notices: %s", len(last.Notices), text)
+	}
+	for _, d := range *said {
+		if strings.Contains(d.LastError, "409") || strings.Contains(d.LastError, "422") {
+			t.Errorf("that somebody was quicker, or that a request is bad, is a failure: %s", d.LastError)
+		}
+	}
+	if !strings.Contains(last.LastError, `"failing"`) {
+		t.Errorf("that a request could not be approved is none: %+v", last)
+	}
+	if tries := strings.Count(strings.Join(w.asked, "\n"), "rejected"); tries != 1 {
+		t.Errorf("a request that the server does not take was tried %d times", tries)
 	}
 	if len(w.log) > 2*atOnce {
 		t.Errorf("%d lines in the log", len(w.log))
