@@ -115,7 +115,7 @@ func TestContractRefuses(t *testing.T) {
 
 // TestDefaultsAreAsDescribed compares the Default of fields with what an almost empty spec gets.
 func TestDefaultsAreAsDescribed(t *testing.T) {
-	inWords := []string{"", "the name", "the version", "per payload", "none, for one control plane", "the only Ethernet card"}
+	inWords := []string{"", "the name", "the version", "per payload", "none, for one control plane", "the only Ethernet card", "nftables, and ipvs for v1.34", "rr, for ipvs"}
 	spec := parse(t, single)
 	for name, v := range map[string]any{
 		"Spec": *spec, "Cluster": spec.Cluster, "Kubernetes": spec.Kubernetes, "Payload": spec.Payloads[PayloadEtcd], "Image": spec.Image,
@@ -131,6 +131,19 @@ func TestDefaultsAreAsDescribed(t *testing.T) {
 	}
 	if spec.Network.LoadBalancer.Mode != node.ModeNone || spec.Cluster.ID != "demo" || spec.Kubernetes.Kubelet != spec.Kubernetes.Version {
 		t.Errorf("wrong defaults in %+v", spec)
+	}
+}
+
+// TestProxyDefault: who writes nothing gets a mode that nothing is to be warned about, in every version.
+func TestProxyDefault(t *testing.T) {
+	for kubernetes, want := range map[string]string{"v1.34.2": node.ProxyIPVS, "v1.35.0": node.ProxyNFTables, "v1.36.3": node.ProxyNFTables, "v1.37.2": node.ProxyNFTables} {
+		result, err := check("cluster.yaml", []byte(single+"kubernetes: {version: "+kubernetes+"}\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := result.spec.Network.Proxy; got.Mode != want || (got.Scheduler == "rr") != (want == node.ProxyIPVS) || len(result.warnings) > 0 {
+			t.Errorf("%s: %+v, warnings %v", kubernetes, got, result.warnings)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ func (s *Spec) setDefaults() {
 	set(&s.Runtime.Name, node.RuntimeContainerd)
 	s.Image.setDefaults()
 	s.VSphere.setDefaults(s.Cluster.Name)
+	set(&s.Network.Proxy.Mode, defaultProxyMode(s.Kubernetes.Version))
 	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
 	s.setPayloadDefaults()
 }
@@ -47,7 +48,6 @@ func (n *Network) setDefaults(controlPlanes int) {
 	set(&n.PodCIDR, "10.244.0.0/16")
 	set(&n.ServiceCIDR, "10.96.0.0/16")
 	set(&n.CNI, node.CNIBridge)
-	set(&n.Proxy.Mode, node.ProxyIPVS)
 	if n.Proxy.Mode == node.ProxyIPVS {
 		set(&n.Proxy.Scheduler, "rr")
 	}

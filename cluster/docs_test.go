@@ -174,7 +174,7 @@ func checkExample(example, base []byte) error {
 		return err
 	}
 	if _, isButane := keys["variant"]; isButane {
-		if config, problems := TranslateButane("example", example, ""); config == nil || len(problems) > 0 {
+		if config, problems := new(Spec).translateButane("example", example, ""); config == nil || len(problems) > 0 {
 			return &ProblemsError{Name: "example", Problems: problems}
 		}
 		return nil

@@ -67,7 +67,7 @@ var fields = map[string]Field{
 	"Image.outputs":        {Doc: "Formats to write.", Default: "[raw]", Enum: outputs},
 
 	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated."},
-	"Network.gateway":      {Doc: "Default route of every node."},
+	"Network.gateway":      {Doc: "Default route of every node that names none of its own."},
 	"Network.dns":          {Doc: "Resolvers of the nodes and of CoreDNS."},
 	"Network.ntp":          {Doc: "Time servers, names or addresses."},
 	"Network.podCIDR":      {Doc: "Addresses of pods; each node takes the next /24 in the order of nodes.", Default: "10.244.0.0/16"},
@@ -80,15 +80,15 @@ var fields = map[string]Field{
 	"LoadBalancer.port": {Doc: "The balancer's port.", Default: "8443"},
 	"LoadBalancer.host": {Doc: "external: name or address of the balancer; otherwise one more name for the API."},
 
-	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "ipvs", Enum: node.ProxyModes},
-	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr", Enum: node.Schedulers},
+	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "nftables, and ipvs for v1.34", Enum: node.ProxyModes},
+	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr, for ipvs", Enum: node.Schedulers},
 	"Proxy.strictARP": {Doc: "ipvs: answer ARP only for addresses of the card that is asked. MetalLB needs it.", Default: "false"},
 
 	"Runtime.name":    {Doc: "The runtime that the kubelet talks to.", Default: "containerd", Enum: node.Runtimes},
 	"Runtime.mirrors": {Doc: "Mirrors by registry: URLs, tried in order."},
 
 	"Kernel.sysctl":  {Doc: "Key and value; an empty value removes a key of the profile."},
-	"Kernel.limits":  {Doc: "nofile, nproc, memlock, core: a number, infinity, or soft:hard."},
+	"Kernel.limits":  {Doc: "nofile, nproc, memlock, core: a number, infinity, or soft:hard. infinity may be written unlimited; nofile takes numbers only."},
 	"Kernel.modules": {Doc: "Modules loaded at boot."},
 	"Kernel.cmdline": {Doc: "More kernel arguments."},
 
@@ -116,6 +116,7 @@ var fields = map[string]Field{
 	"Node.name":      {Doc: "Host name: a DNS label."},
 	"Node.roles":     {Doc: "Any of lb, etcd, control-plane, worker."},
 	"Node.address":   {Doc: "IPv4 address with its prefix, like 10.0.0.11/24."},
+	"Node.gateway":   {Doc: "Default route of this node, in its own subnet.", Default: "`network.gateway`"},
 	"Node.interface": {Doc: "The network card.", Default: "the only Ethernet card"},
 	"Node.labels":    {Doc: "Labels of the Node object."},
 	"Node.butane":    {Doc: "Butane files for this node, relative to this file."},

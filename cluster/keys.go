@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ func keyNames(t reflect.Type) []string {
 	slices.Sort(names)
 	return names
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // allowedKeys is the hint for an unknown key: the one that was probably meant, and all there are.
 func allowedKeys(got string, t reflect.Type) string {

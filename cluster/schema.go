@@ -58,7 +58,7 @@ type Image struct {
 // Network is the cluster's addressing. All prefixes are CIDR strings.
 type Network struct {
 	VIP          string       `yaml:"vip,omitempty"`     // the API's virtual address
-	Gateway      string       `yaml:"gateway,omitempty"` // default route of every node
+	Gateway      string       `yaml:"gateway,omitempty"` // default route of every node that has none of its own
 	DNS          []string     `yaml:"dns,omitempty"`
 	NTP          []string     `yaml:"ntp,omitempty"`
 	PodCIDR      string       `yaml:"podCIDR,omitempty"`     // default 10.244.0.0/16; each node takes the next /24 in inventory order
@@ -77,7 +77,7 @@ type LoadBalancer struct {
 
 // Proxy is kube-proxy's mode.
 type Proxy struct {
-	Mode      string `yaml:"mode,omitempty"`      // ipvs (default), nftables, iptables
+	Mode      string `yaml:"mode,omitempty"`      // nftables (default from v1.35 on), ipvs (default before), iptables
 	Scheduler string `yaml:"scheduler,omitempty"` // ipvs: rr (default), wrr, lc, wlc, sh, dh, mh, sed, nq
 	StrictARP bool   `yaml:"strictARP,omitempty"`
 }
@@ -144,6 +144,7 @@ type Node struct {
 	Name      string            `yaml:"name"` // a DNS label
 	Roles     []Role            `yaml:"roles"`
 	Address   string            `yaml:"address"`             // with prefix: 10.0.0.11/24
+	Gateway   string            `yaml:"gateway,omitempty"`   // default: network.gateway
 	Interface Interface         `yaml:"interface,omitempty"` // default: the only Ethernet card
 	Labels    map[string]string `yaml:"labels,omitempty"`
 	Butane    []string          `yaml:"butane,omitempty"` // Butane files for this node, relative to the spec

@@ -1,9 +1,7 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -91,7 +89,7 @@ func (s *Spec) translateSnippets(d *document, reader SnippetReader) map[string][
 			continue
 		}
 		name := filepath.Join(filepath.Dir(d.name), sn.file)
-		config, problems := TranslateButane(name, data, reader.FilesDir())
+		config, problems := s.translateButane(name, data, reader.FilesDir())
 		ignition[sn.file] = config
 		d.problems = append(d.problems, problems...)
 	}
@@ -108,9 +106,9 @@ func cause(err error) error {
 
 const butaneHint = "see https://coreos.github.io/butane/specs/ for what Butane allows"
 
-// TranslateButane makes an Ignition config of one Butane file. Keys that Butane would only warn about are errors here:
+// translateButane makes an Ignition config of one Butane file. Keys that Butane would only warn about are errors here:
 // nobody is aboard to see that they did nothing. The config is nil if any of the problems is an error.
-func TranslateButane(name string, data []byte, filesDir string) ([]byte, []Problem) {
+func (s *Spec) translateButane(name string, data []byte, filesDir string) ([]byte, []Problem) {
 	d := newDocument(name, data)
 	root := d.checkButane(data)
 	if root == nil {
@@ -124,7 +122,7 @@ func TranslateButane(name string, data []byte, filesDir string) ([]byte, []Probl
 	if err != nil && !entries.IsFatal() {
 		d.butaneError(err)
 	}
-	d.checkIgnition(root, config)
+	d.checkIgnition(root, config, s)
 	if slices.ContainsFunc(d.problems, func(p Problem) bool { return !p.Warning }) {
 		return nil, d.problems
 	}
@@ -197,25 +195,4 @@ func (d *document) butaneError(err error) {
 		message = strings.Replace(message, m[0], "", 1)
 	}
 	d.addAt(s, Problem{Message: strings.Join(strings.Fields(message), " "), Hint: butaneHint})
-}
-
-// checkIgnition refuses what is valid for Butane but cannot work in this image.
-func (d *document) checkIgnition(root *yaml.Node, config []byte) {
-	var c struct {
-		KernelArguments struct{ ShouldExist, ShouldNotExist []string }
-	}
-	if len(config) == 0 {
-		return
-	}
-	if err := json.Unmarshal(config, &c); err != nil {
-		d.addAt(span{1, 1, 1}, Problem{Message: fmt.Sprintf("Butane made an Ignition config that cannot be read: %v", err)})
-		return
-	}
-	if len(c.KernelArguments.ShouldExist)+len(c.KernelArguments.ShouldNotExist) > 0 {
-		n := child(root, "kernel_arguments")
-		if n == nil {
-			n = root
-		}
-		d.addAt(spanOf(n), Problem{Message: "kernel arguments cannot be changed by a node's config", Hint: "they are part of the image: use kernel.cmdline in the spec"})
-	}
 }

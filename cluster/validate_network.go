@@ -31,9 +31,19 @@ func (n Network) validate(d *document) {
 	}
 }
 
-// warnIPVS: deprecated in 1.35 (KEP 5495).
+// ipvsDeprecated is the minor since when upstream advises against the proxy mode ipvs: KEP 5495.
+const ipvsDeprecated = 35
+
+// defaultProxyMode is one that upstream does not advise against (ADR 16). It is nftables wherever that is ipvs' successor.
+func defaultProxyMode(kubernetes string) string {
+	if minor := kubeMinor(kubernetes); minor >= 0 && minor < ipvsDeprecated {
+		return node.ProxyIPVS
+	}
+	return node.ProxyNFTables
+}
+
 func (s *Spec) warnIPVS(d *document) {
-	if s.Network.Proxy.Mode == node.ProxyIPVS && kubeMinor(s.Kubernetes.Version) >= 35 {
+	if s.Network.Proxy.Mode == node.ProxyIPVS && kubeMinor(s.Kubernetes.Version) >= ipvsDeprecated {
 		d.warn(at("network", "proxy", "mode"), "it works in all versions this slipway knows; the way ahead is mode nftables", "the proxy mode ipvs is deprecated since kubernetes v1.35")
 	}
 }
@@ -95,7 +105,7 @@ func (s *Spec) validateVIP(d *document, role Role) {
 			d.fail(p, "a free address in "+subnet.Masked().String(), "the VIP %s is outside the subnet of node %q", vip, n.Name)
 		}
 	}
-	if s.Network.VIP == s.Network.Gateway || slices.Contains(s.Network.DNS, s.Network.VIP) {
+	if slices.ContainsFunc(s.Nodes, func(n Node) bool { return s.GatewayOf(n) == vip }) || slices.Contains(s.Network.DNS, s.Network.VIP) {
 		d.fail(p, "a free address in the nodes' subnet", "the VIP %s is the gateway or a DNS server", vip)
 	}
 }
@@ -120,25 +130,36 @@ func (s *Spec) validateAddresses(d *document) {
 	s.validateGateway(d)
 }
 
+// validateGateway judges every node's default route, at the place that it comes from.
 func (s *Spec) validateGateway(d *document) {
-	gateway, p := s.Network.Gateway, at("network", "gateway")
-	if gateway == "" {
-		return
-	}
-	a, err := netip.ParseAddr(gateway)
-	if err != nil || !a.Is4() {
-		d.fail(p, "an address like 10.0.0.1", "%q is not an IPv4 address", gateway)
-		return
-	}
-	for _, n := range s.Nodes {
+	for i, n := range s.Nodes {
+		gateway, p := n.Gateway, at("nodes", i, "gateway")
+		if gateway == "" {
+			gateway, p = s.Network.Gateway, at("network", "gateway")
+		}
+		if gateway == "" {
+			continue
+		}
+		a, err := netip.ParseAddr(gateway)
 		switch subnet := n.Prefix(); {
+		case err != nil || !a.Is4():
+			d.fail(p, "an address like 10.0.0.1", "%q is not an IPv4 address", gateway)
 		case !subnet.IsValid():
-		case n.Addr() == a:
-			d.fail(p, "the address of your router", "the gateway %s is the address of node %q", a, n.Name)
+		case slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Addr() == a }):
+			d.fail(p, "the address of your router", "the gateway %s is the address of a node", a)
 		case !isHost(subnet, a):
-			d.fail(p, "an address in "+subnet.Masked().String(), "node %q cannot reach the gateway %s", n.Name, a)
+			d.fail(p, "an address in "+subnet.Masked().String()+", or give the node a gateway of its own", "node %q cannot reach the gateway %s", n.Name, a)
 		}
 	}
+}
+
+// GatewayOf is a node's default route, or the zero Addr.
+func (s *Spec) GatewayOf(n Node) netip.Addr {
+	a, err := netip.ParseAddr(n.Gateway)
+	if err != nil {
+		a, _ = netip.ParseAddr(s.Network.Gateway)
+	}
+	return a
 }
 
 // named is a network and where the spec has it.

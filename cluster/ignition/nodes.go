@@ -80,12 +80,8 @@ func makeNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, served bool)
 	if err != nil {
 		return Node{}, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
 	}
-	in := Input{Config: c, APIName: apiName(loaded.Spec), Served: served}
-	if gateway := loaded.Spec.Network.Gateway; gateway != "" {
-		if in.Gateway, err = netip.ParseAddr(gateway); err != nil {
-			return Node{}, fmt.Errorf("reading network.gateway: %w", err)
-		}
-	}
+	self, _ := loaded.Spec.Node(c.Node)
+	in := Input{Config: c, Gateway: loaded.Spec.GatewayOf(self), APIName: apiName(loaded.Spec), Served: served}
 	files, err := set.Files(c.Self())
 	if err != nil {
 		return Node{}, err
@@ -96,7 +92,6 @@ func makeNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, served bool)
 	for _, f := range out.Files {
 		in.Taken = append(in.Taken, f.Path)
 	}
-	self, _ := loaded.Spec.Node(c.Node)
 	for _, name := range loaded.Spec.SnippetsFor(self) {
 		in.Snippets = append(in.Snippets, Snippet{Name: name, Ignition: loaded.Ignition[name]})
 	}

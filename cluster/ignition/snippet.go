@@ -38,16 +38,26 @@ func (s Snippet) parse(taken []string) (types.Config, error) {
 func allowed(cfg types.Config, taken []string) error {
 	var errs []error
 	if cfg.Ignition.Config.Replace.Source != nil {
-		errs = append(errs, errors.New("ignition.config.replace would throw the node's own config away\nuse ignition.config.merge"))
+		errs = append(errs, errors.New("ignition.config.replace would throw the node's own config away\nhint: use ignition.config.merge"))
 	}
 	if k := cfg.KernelArguments; len(k.ShouldExist)+len(k.ShouldNotExist) > 0 {
-		errs = append(errs, errors.New("kernel_arguments: the kernel command line is part of the signed image\nput them under kernel.cmdline of the spec"))
+		errs = append(errs, errors.New("kernel_arguments: the kernel command line is part of the signed image\nhint: put them under kernel.cmdline of the spec"))
+	}
+	refuse := func(why, hint string) {
+		if why != "" {
+			errs = append(errs, fmt.Errorf("%s\nhint: %s", why, hint))
+		}
 	}
 	for _, p := range paths(cfg) {
-		if own := path.Dir(node.Path); p == own || strings.HasPrefix(p, own+"/") {
-			errs = append(errs, fmt.Errorf("%s is slipway's own: nothing under %s may be written", p, own))
-		} else if slices.Contains(taken, p) {
-			errs = append(errs, fmt.Errorf("%s is written anew at every boot, so yours would be lost\nfor flags of the Kubernetes programs see kubernetes.extraArgs in the spec", p))
+		if slices.Contains(taken, p) {
+			refuse(p+" is written anew at every boot, so yours would be lost", "for what can be set see the spec")
+			continue
+		}
+		refuse(node.RefusePath(p))
+	}
+	for _, u := range cfg.Systemd.Units {
+		if str(u.Contents) != "" || u.Enabled != nil || u.Mask != nil {
+			refuse(node.RefuseUnit(u.Name))
 		}
 	}
 	return errors.Join(errs...)

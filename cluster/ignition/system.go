@@ -42,7 +42,7 @@ func systemFiles(in Input) ([]File, error) {
 		{"slipway.network", NetworkPath},
 	}
 	if len(in.Config.Network.NTP) > 0 { // without sources of one's own the image's stay
-		list = append(list, struct{ template, path string }{"chrony.conf", "/etc/chrony/chrony.conf"})
+		list = append(list, struct{ template, path string }{"chrony.conf", node.ChronyConf})
 	}
 	set, err := template.New("").Option("missingkey=error").ParseFS(templates, "templates/*")
 	if err != nil {

@@ -88,7 +88,7 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if o.locked && len(o.update) > 0 {
 		return usageError{fmt.Errorf("--locked and --update contradict each other")}
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

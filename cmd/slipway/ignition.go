@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/cluster"
 	"slipway/cluster/ignition"
 )
 
@@ -68,7 +67,7 @@ func runIgnition(s streams, o ignitionOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}
@@ -77,9 +76,6 @@ func runIgnition(s streams, o ignitionOptions) error {
 		return err
 	}
 	defer dir.Close()
-	for _, w := range loaded.Warnings {
-		fmt.Fprint(s.err, w)
-	}
 	nodes, set, err := ignition.Nodes(loaded, p, o.configURL != "")
 	if err != nil {
 		return err

@@ -8,8 +8,6 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-
-	"slipway/cluster"
 )
 
 func newKubeconfigCmd(s streams) *cobra.Command {
@@ -36,7 +34,7 @@ func runKubeconfig(s streams, o clusterOptions, out, server string) error {
 	if err := checkServer(server); err != nil {
 		return err
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 
-	"slipway/cluster"
 	"slipway/cluster/pki"
 )
 
@@ -108,7 +107,7 @@ With --age-recipient all private keys in it are encrypted; the verbs that need t
 }
 
 func runPKIInit(s streams, o clusterOptions, recipients []string) error {
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

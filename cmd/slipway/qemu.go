@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/cluster"
 	"slipway/qemu"
 )
 
@@ -45,8 +44,8 @@ KVM is used only if a probe shows that it really runs a guest; else QEMU >= 10 e
 }
 
 // manager reads the spec and finds the cluster's folder.
-func (o qemuOptions) manager() (qemu.Manager, error) {
-	loaded, err := cluster.Load(o.spec)
+func (o qemuOptions) manager(s streams) (qemu.Manager, error) {
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return qemu.Manager{}, err
 	}

@@ -26,7 +26,7 @@ off. --attach joins this terminal to the line; only a debug image answers there.
 			if follow && attach {
 				return usageError{errors.New("reading flags: --follow and --attach exclude each other")}
 			}
-			m, err := shared.manager()
+			m, err := shared.manager(s)
 			if err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ Disks stay for the next up, unless --delete is given.
 }
 
 func runQEMUDown(ctx context.Context, s streams, o qemuOptions, req qemu.DownRequest) error {
-	m, err := o.manager()
+	m, err := o.manager(s)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func newQEMUStatusCmd(s streams, shared *qemuOptions) *cobra.Command {
 }
 
 func runQEMUStatus(s streams, o qemuOptions, asJSON bool) error {
-	m, err := o.manager()
+	m, err := o.manager(s)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 	if err != nil {
 		return err
 	}
-	m, err := o.manager()
+	m, err := o.manager(s)
 	if err != nil {
 		return err
 	}

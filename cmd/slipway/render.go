@@ -39,7 +39,7 @@ Private keys are never shown; certificates are shown as what they say. Nothing i
 }
 
 func runRender(s streams, o clusterOptions, node string) error {
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

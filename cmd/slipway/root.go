@@ -8,17 +8,35 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"slipway/cluster"
 )
 
 // streams is what a verb may talk to: stdout carries results, stderr everything for people.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	warned   map[cluster.Problem]bool // what was said of the spec already
+}
+
+// load reads the spec for a verb and shows its warnings, each once however often a verb comes back to it.
+func (s streams) load(path string) (*cluster.Loaded, error) {
+	loaded, err := cluster.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range loaded.Warnings {
+		if !s.warned[w] {
+			s.warned[w] = true
+			fmt.Fprint(s.err, w)
+		}
+	}
+	return loaded, nil
 }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) int {
-	s := streams{in: in, out: out, err: err}
+	s := streams{in: in, out: out, err: err, warned: map[cluster.Problem]bool{}}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)

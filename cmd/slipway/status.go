@@ -63,7 +63,7 @@ Exits with 1 when a node does not answer.
 }
 
 func runStatus(ctx context.Context, s streams, o askOptions, asJSON bool) error {
-	asked, err := o.targets()
+	asked, err := o.targets(s)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ type reply struct {
 }
 
 // targets are the nodes to ask, in the spec's order.
-func (o *askOptions) targets() ([]target, error) {
-	loaded, err := cluster.Load(o.spec)
+func (o *askOptions) targets(s streams) ([]target, error) {
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-
-	"slipway/cluster"
 )
 
 type validateOptions struct{ spec string }
@@ -30,12 +28,9 @@ would be allowed. Warnings tell what works but deserves a look; they do not chan
 }
 
 func runValidate(s streams, o validateOptions) error {
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
-	}
-	for _, w := range loaded.Warnings {
-		fmt.Fprint(s.err, w)
 	}
 	spec := loaded.Spec
 	nodes := "1 node"

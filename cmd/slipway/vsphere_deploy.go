@@ -66,7 +66,7 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 	if o.timeout <= 0 {
 		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", o.timeout)}
 	}
-	if err := o.checkReplace(); err != nil {
+	if err := o.checkReplace(s); err != nil {
 		return err
 	}
 	if o.parallel < 1 {
@@ -81,7 +81,7 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 	}
 	hooks := vsphere.Hooks{Parallel: o.parallel}
 	if !o.noWait {
-		nodes, err := o.targets()
+		nodes, err := o.targets(s)
 		if err != nil {
 			return err
 		}
@@ -115,11 +115,11 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 }
 
 // checkReplace refuses nodes that do not exist, and to delete more of etcd's data than the other members give back.
-func (o vsphereDeployOptions) checkReplace() error {
+func (o vsphereDeployOptions) checkReplace(s streams) error {
 	if len(o.replace) == 0 {
 		return nil
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (o vsphereDeployOptions) checkReplace() error {
 
 // wanted is the cluster with its nodes' configs. Certificates that were issued for it are kept if that is said.
 func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, error) {
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return vsphere.Cluster{}, err
 	}
@@ -158,9 +158,6 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 		return vsphere.Cluster{}, err
 	}
 	defer dir.Close()
-	for _, w := range loaded.Warnings {
-		fmt.Fprint(s.err, w)
-	}
 	nodes, set, err := ignition.Nodes(loaded, p, o.configURL != "")
 	if err != nil {
 		return vsphere.Cluster{}, err

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/cluster"
 	"slipway/ova/vsphere"
 )
 
@@ -45,7 +44,7 @@ func runVSphereDestroy(ctx context.Context, s streams, o vsphereDestroyOptions, 
 	if !o.yes && !o.dryRun {
 		return usageError{errors.New("destroying: the disks are lost for good\nhint: look with --dry-run, then say --yes")}
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

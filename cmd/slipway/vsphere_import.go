@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/cluster"
 	"slipway/ova/vsphere"
 )
 
@@ -52,7 +51,7 @@ func runVSphereImport(ctx context.Context, s streams, o vsphereImportOptions, ar
 	if method != vsphere.ByLibrary && method != vsphere.ByNFC {
 		return usageError{fmt.Errorf("reading --method: %q is none of library, nfc", o.method)}
 	}
-	loaded, err := cluster.Load(o.spec)
+	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func runWait(parent context.Context, s streams, o askOptions, timeout time.Durat
 	if timeout <= 0 {
 		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", timeout)}
 	}
-	nodes, err := o.targets()
+	nodes, err := o.targets(s)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 
@@ -66,7 +65,7 @@ func addMirrors(b *role.Builder, registries map[string][]string) error {
 			}
 			hosts.Mirrors = append(hosts.Mirrors, mirror{URL: u.String(), OverridePath: hasAPIPath(u.Path)})
 		}
-		b.FileWith(path.Join("/etc/containerd/certs.d", registry, "hosts.toml"), 0o644, "hosts.toml.tmpl", hosts)
+		b.FileWith(node.MirrorFile(registry), 0o644, "hosts.toml.tmpl", hosts)
 	}
 	return nil
 }
