@@ -68,12 +68,12 @@ type Client struct {
 	rest *rest.Client
 	Options
 
-	bare    *vim25.Client // vim without renewal
-	user    *url.Userinfo
-	useless atomic.Bool // a new session was refused like the old one
-	mu      sync.Mutex
-	logins  int   // into vim, so far
-	refused error // user or password by now; trying on would lock the account
+	bare        *vim25.Client // vim without renewal
+	user        *url.Userinfo
+	refusedAnew atomic.Bool // a new session was refused like the old one: no use in more
+	mu          sync.Mutex
+	logins      int   // into vim, so far
+	refused     error // user or password by now; trying on would lock the account
 }
 
 // Connect logs in.

@@ -2,12 +2,10 @@ package vsphere
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/session"
@@ -17,24 +15,36 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// renewing is the way of every call of the Web Services API: one that is refused because the session has expired is
-// made once more after a new login.
+// Sessions end by themselves when nobody uses them for a while. There are two, one at each API of vCenter's; a call that
+// is refused because its session has ended is made once more after a new login. Several calls may find that at once: one
+// logs in, and the others see by the count of logins, or by the session's id, that it is done.
+
+// renewing is the way of every call of the Web Services API.
 type renewing struct{ c *Client }
 
 func (r renewing) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
 	logins := r.c.count()
 	err := r.c.bare.RoundTrip(ctx, req, res)
-	if r.c.useless.Load() || !expired(res, err) {
+	if r.c.refusedAnew.Load() || !expired(res, err) {
 		return err
 	}
 	if err := r.c.login(ctx, logins); err != nil {
-		return fmt.Errorf("the session has expired, and logging in again failed: %w", err)
+		return notRenewed(err)
 	}
-	answer := reflect.ValueOf(res).Elem()
-	answer.Set(reflect.Zero(answer.Type())) // it holds the fault
+	forget(res)
 	err = r.c.bare.RoundTrip(ctx, req, res)
-	r.c.useless.Store(expired(res, err))
+	r.c.refusedAnew.Store(expired(res, err))
 	return err
+}
+
+// forget empties an answer, for the next one is read into it and a fault would stay.
+func forget(res soap.HasFault) {
+	answer := reflect.ValueOf(res).Elem()
+	answer.Set(reflect.Zero(answer.Type()))
+}
+
+func notRenewed(err error) error {
+	return fmt.Errorf("the session has expired, and logging in again failed: %w", err)
 }
 
 // expired says whether an answer is that of a session that has ended. Properties are not refused then, but missing.
@@ -65,7 +75,7 @@ func (c *Client) count() int {
 	return c.logins
 }
 
-// login opens a session unless somebody has done so since there were that many.
+// login opens a session of the Web Services API unless somebody has done so since there were that many.
 func (c *Client) login(ctx context.Context, logins int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +103,7 @@ func (c *Client) ask(ctx context.Context, call func() error) error {
 		return said(err)
 	}
 	if err := c.loginREST(ctx, id); err != nil {
-		return fmt.Errorf("the session has expired, and logging in again failed: %w", err)
+		return notRenewed(err)
 	}
 	return said(call())
 }
@@ -108,7 +118,7 @@ func (c *Client) create(ctx context.Context, call func(context.Context) error) e
 	return c.ask(ctx, func() error { return call(ctx) })
 }
 
-// loginREST opens a session unless somebody has replaced the old one.
+// loginREST opens a session of the REST API unless somebody has replaced the old one.
 func (c *Client) loginREST(ctx context.Context, old string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,31 +134,4 @@ func (c *Client) loginREST(ctx context.Context, old string) error {
 		c.refused = err
 	}
 	return err
-}
-
-// missing says whether the REST API knows no such thing.
-func missing(err error) bool { return rest.IsStatusError(err, http.StatusNotFound) }
-
-// said makes the failures of the REST API readable: it answers with a status, or with JSON that holds sentences.
-func said(err error) error {
-	if rest.IsStatusError(err, http.StatusForbidden) {
-		return fmt.Errorf("%w\nhint: the user of GOVC_USERNAME lacks a privilege for that, see docs/vsphere.md", err)
-	}
-	if err == nil {
-		return nil
-	}
-	body, refused := strings.CutPrefix(err.Error(), "400 Bad Request: ")
-	var answer struct {
-		Value struct {
-			Messages []rest.LocalizableMessage `json:"messages"`
-		} `json:"value"`
-	}
-	if !refused || json.Unmarshal([]byte(body), &answer) != nil || len(answer.Value.Messages) == 0 {
-		return err
-	}
-	var words []string
-	for _, m := range answer.Value.Messages {
-		words = append(words, m.DefaultMessage)
-	}
-	return &TaskError{Words: strings.Join(words, "; ")}
 }
