@@ -10,7 +10,6 @@ import (
 
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
-	"slipway/imagebuild/stage"
 )
 
 //go:embed files/ask.sh
@@ -26,8 +25,7 @@ const answerName = "answer"
 // image's own tree, read-only and without a network: whatever it is and wherever it came from, it never runs on the host.
 // Each build of a program is asked once.
 func (b *builder) ask(ctx context.Context, program payload.InstalledFile, name string, args ...string) ([]byte, error) {
-	key := stage.Key("ask", b.treeKey, askScript, program.SHA256, name, args)
-	dir, _, err := b.cache.Get(ctx, "ask", key, func(ctx context.Context, dir string) error {
+	dir, _, err := b.cache.Get(ctx, "ask", b.askKey(program, name, args), func(ctx context.Context, dir string) error {
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
 		err := b.sandbox.Run(ctx, sandbox.Script{

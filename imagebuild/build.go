@@ -64,15 +64,15 @@ type builder struct {
 	sandbox *sandbox.Sandbox
 	fetcher debian.Fetcher
 
-	old     *Lock    // as it was when the build began; nil: none
-	said    []string // of how the lock changes
-	lock    *Lock
-	treeKey string
-	tree    string
-	kernel  string
-	results []payload.Result
-	initrd  string
-	root    packedRoot
+	old               *Lock    // as it was when the build began; nil: none
+	said              []string // of how the lock changes
+	lock              *Lock
+	treeKey           string
+	tree              string
+	kernel            string
+	results           []payload.Result
+	initrd, initrdKey string
+	root              packedRoot
 }
 
 // Build makes the plan's artefacts. Interrupted or failed, it leaves no half-written artefact and no mounts, and the

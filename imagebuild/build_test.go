@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"slipway/imagebuild/debian"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
 )
@@ -72,7 +71,7 @@ func TestFullDiskSaysWhatToDo(t *testing.T) {
 func TestTreeNeedsOneKernel(t *testing.T) {
 	b := testBuilder(t, func(*Options) {})
 	b.lock = &Lock{}
-	root := filepath.Join(b.opt.Cache, "tree", debian.TreeKey(b.plan.Request, nil, 0), "root")
+	root := filepath.Join(b.opt.Cache, "tree", b.treeKeyOf(), "root")
 	if err := os.MkdirAll(root, 0o755); err != nil { // a cached tree without any
 		t.Fatal(err)
 	}

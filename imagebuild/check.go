@@ -5,15 +5,13 @@ import (
 	"path/filepath"
 
 	"slipway/imagebuild/kmod"
-	"slipway/imagebuild/stage"
 	"slipway/kernel"
 )
 
 // checkKernel refuses an image whose kernel lacks a module or sysctl of the profile, or a driver of the initrd, before anything is packed.
 func (b *builder) checkKernel(ctx context.Context) error {
 	b.rec.begin("kernel")
-	key := stage.Key("kernel", b.treeKey, b.plan.Profile.Modules, kernel.Drivers(), b.plan.Profile.Sysctls)
-	_, hit, err := b.cache.Get(ctx, "kernel", key, func(context.Context, string) error {
+	_, hit, err := b.cache.Get(ctx, "kernel", b.kernelKey(), func(context.Context, string) error {
 		k, err := kmod.Open(filepath.Join(b.tree, "usr/lib/modules", b.kernel), filepath.Join(b.tree, "boot", "vmlinuz-"+b.kernel))
 		if err != nil {
 			return err

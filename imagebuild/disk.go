@@ -33,7 +33,7 @@ func (b *builder) writeDisk(ctx context.Context) (Artefact, error) {
 	if err != nil {
 		return Artefact{}, inputError{err}
 	}
-	key := stage.Key("disk", 2, cmdline, b.root.key, filepath.Dir(b.initrd), b.treeKey, b.plan.Layout, b.plan.Name, b.lock.Epoch)
+	key := b.diskKey(cmdline)
 	if a, ok := unchanged(record, path, key); ok {
 		b.rec.end("disk", path, true)
 		return a, nil

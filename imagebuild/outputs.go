@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-
-	"slipway/imagebuild/stage"
 )
 
 // RawOutput is the disk itself; every other output is made of it.
@@ -48,7 +46,7 @@ func (b *builder) packOne(ctx context.Context, kind string, disk Artefact) (Arte
 	b.rec.begin(kind)
 	path := filepath.Join(b.opt.Out, b.plan.Name+"."+kind)
 	record := filepath.Join(b.opt.Out, "."+b.plan.Name+"."+kind+".json")
-	key := stage.Key("pack", 1, kind, p.Key, b.lock.Epoch, disk.SHA256)
+	key := b.packKey(kind, p, disk)
 	if a, ok := unchanged(record, path, key); ok {
 		b.rec.end(kind, path, true)
 		return a, nil

@@ -121,7 +121,7 @@ func (b *builder) fetchPackages(ctx context.Context) error {
 // unpackTree makes the tree of distro packages and finds its one kernel.
 func (b *builder) unpackTree(ctx context.Context) error {
 	b.rec.begin("tree")
-	b.treeKey = debian.TreeKey(b.plan.Request, b.lock.Packages, b.lock.Epoch)
+	b.treeKey = b.treeKeyOf()
 	dir, hit, err := b.cache.Get(ctx, "tree", b.treeKey, func(ctx context.Context, dir string) error {
 		work := filepath.Join(dir, "work")
 		if err := os.Mkdir(work, 0o755); err != nil {

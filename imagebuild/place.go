@@ -11,7 +11,6 @@ import (
 	"slipway/imagebuild/oci"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
-	"slipway/imagebuild/stage"
 	"slipway/node"
 )
 
@@ -55,7 +54,7 @@ func (b *builder) placeImage(ctx context.Context, res payload.Result) ([]overlay
 		return nil, fmt.Errorf("making a container image of payload %q: nobody says how it runs", res.Item.Name)
 	}
 	name := res.Item.Name + ".tar"
-	key := stage.Key("oci", 1, res.Item.Name, res.Item.Version, program.SHA256, b.lock.Epoch)
+	key := b.imageKey(res.Item.Name, res.Item.Version, program)
 	dir, _, err := b.cache.Get(ctx, "oci", key, func(_ context.Context, dir string) error {
 		_, err := oci.Save(filepath.Join(dir, name), image)
 		return err

@@ -8,9 +8,9 @@ import (
 
 	"slipway/imagebuild/debian"
 	"slipway/imagebuild/initrd"
+	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/rootfs"
-	"slipway/imagebuild/stage"
 	"slipway/imagebuild/verity"
 	"slipway/kernel"
 )
@@ -32,12 +32,9 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := initrd.Input{
-		Tree: b.tree, Kernel: b.kernel, Drivers: driverNames(), Repart: b.plan.Layout.Entries(),
-		Ignition: ignition.HostPath, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("initrd"),
-	}
-	key := stage.Key(in.KeyInputs(b.treeKey, ignition.SHA256)...)
-	dir, hit, err := b.cache.Get(ctx, "initrd", key, func(ctx context.Context, dir string) error { return initrd.Build(ctx, in, dir) })
+	in := b.initrdInput(ignition)
+	b.initrdKey = b.initrdKeyOf(in, ignition)
+	dir, hit, err := b.cache.Get(ctx, "initrd", b.initrdKey, func(ctx context.Context, dir string) error { return initrd.Build(ctx, in, dir) })
 	if err != nil {
 		return err
 	}
@@ -48,6 +45,13 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 	}
 	b.rec.end("initrd", fmt.Sprintf("%d MB", st.Size()/1e6), hit)
 	return nil
+}
+
+func (b *builder) initrdInput(ignition payload.InstalledFile) initrd.Input {
+	return initrd.Input{
+		Tree: b.tree, Kernel: b.kernel, Drivers: driverNames(), Repart: b.plan.Layout.Entries(),
+		Ignition: ignition.HostPath, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("initrd"),
+	}
 }
 
 func (b *builder) initrdProgram() (payload.InstalledFile, error) {
@@ -74,8 +78,8 @@ func (b *builder) packRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := rootfs.Input{Tree: b.tree, Adds: adds, Purge: debian.BuildOnly(), Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root")}
-	key := stage.Key(in.KeyInputs(b.treeKey)...)
+	in := b.rootInput(adds)
+	key := b.rootKey(in)
 	dir, hit, err := b.cache.Get(ctx, "root", key, func(ctx context.Context, dir string) error {
 		if err := rootfs.Build(ctx, in, dir); err != nil {
 			return err
@@ -94,6 +98,10 @@ func (b *builder) packRoot(ctx context.Context) error {
 	}
 	b.rec.end("root", fmt.Sprintf("%d MiB of %d, root hash %.16s", b.root.size>>20, b.plan.Layout.Root>>20, b.root.hash()), hit)
 	return nil
+}
+
+func (b *builder) rootInput(adds []overlay.Entry) rootfs.Input {
+	return rootfs.Input{Tree: b.tree, Adds: adds, Purge: debian.BuildOnly(), Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root")}
 }
 
 const (

@@ -15,6 +15,9 @@ type Tools map[string]string
 // slipwayTool is the name of the program itself among its tools: the code that every stage runs.
 const slipwayTool = "slipway"
 
+// goTool is the name of the Go toolchain.
+const goTool = "go"
+
 // FindTools asks for the tools of a plan. self is the running program: its version and digest.
 func FindTools(ctx context.Context, plan *Plan, self string) (Tools, error) {
 	tools, err := debian.Tools(ctx)
@@ -27,7 +30,7 @@ func FindTools(ctx context.Context, plan *Plan, self string) (Tools, error) {
 			tools[cluster.PayloadSlipwayd] = "sha256:" + item.SHA256
 		}
 		if item.Go != "" {
-			tools["go"] = item.Go
+			tools[goTool] = item.Go
 		}
 	}
 	return tools, nil

@@ -19,11 +19,17 @@ import (
 // Sandbox knows how to enter the namespaces.
 type Sandbox struct {
 	root bool
+	user string
 	env  []string
 }
 
 // New returns a sandbox for a process with effective user id euid; env is the environment that scripts get.
-func New(euid int, env []string) *Sandbox { return &Sandbox{root: euid == 0, env: env} }
+func New(euid int, env []string) *Sandbox {
+	return &Sandbox{root: euid == 0, user: fmt.Sprintf("user %d", euid), env: env}
+}
+
+// User names whom the files belong to that scripts make: a tree that one user made is of no use to another.
+func (s *Sandbox) User() string { return s.user }
 
 // Probe reports, with the way out, when this host does not let the process enter the namespaces.
 func (s *Sandbox) Probe(ctx context.Context) error {
@@ -50,7 +56,7 @@ type Script struct {
 
 // Run runs the script to its end; cancelling ctx kills all it started.
 func (s *Sandbox) Run(ctx context.Context, sc Script) error {
-	text := sc.Text
+	text := "umask 022\n" + sc.Text // whatever the user's is: modes are bytes of an image, too
 	if sc.Probe {
 		text = "true"
 	}

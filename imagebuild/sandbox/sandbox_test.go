@@ -171,3 +171,13 @@ func TestEnter(t *testing.T) {
 		}
 	}
 }
+
+// Modes go into images: what the user's shell masks must not decide them.
+func TestUmaskOfTheUserDoesNotCount(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	var out bytes.Buffer
+	err := box().Run(t.Context(), Script{Name: "making a file", Text: `: > "$1/f"; mkdir "$1/d"; stat -c %a "$1/f" "$1/d"`, Args: []string{t.TempDir()}, Output: &out})
+	if err != nil || out.String() != "644\n755\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
