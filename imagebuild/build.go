@@ -52,9 +52,6 @@ type Artefact struct {
 	SHA256 string `json:"sha256"`
 }
 
-// keepUnused is how long the cache keeps a stage's result that no build uses.
-const keepUnused = 14 * 24 * time.Hour
-
 // builder carries what stages hand on.
 type builder struct {
 	plan    *Plan
@@ -95,6 +92,11 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 		return nil, err
 	}
 	defer closeLock()
+	leave, err := b.useCache(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	for _, step := range []func(context.Context) error{
 		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkFlags, b.checkKernel, b.makeInitrd, b.packRoot,
 	} {
@@ -110,7 +112,7 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.cache.Prune(ctx, opt.Now().Add(-keepUnused), "ask", "completion", "initrd", "kernel", "oci", "root", "tree"); err != nil {
+	if _, err := b.cache.Prune(ctx, opt.Now().Add(-KeepUnused), cachedStages()...); err != nil {
 		opt.Progress.Note(err.Error()) // what was built is whole all the same
 	}
 	return &Result{

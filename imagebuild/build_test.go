@@ -107,25 +107,6 @@ func TestUnchangedDisk(t *testing.T) {
 	}
 }
 
-func TestKubectlLink(t *testing.T) {
-	b := testBuilder(t, func(*Options) {})
-	link := filepath.Join(b.opt.Out, "kubectl")
-	for _, target := range []string{"/cache/1/kube", "/cache/1/kube", "/cache/2/kube"} {
-		b.results = []payload.Result{
-			{Item: payload.Item{Name: "etcd"}, Files: []payload.InstalledFile{{Path: "/usr/bin/etcd", HostPath: "/cache/etcd"}}},
-			{Item: payload.Item{Name: "kubernetes"}, Files: []payload.InstalledFile{
-				{Path: "/usr/bin/kube", HostPath: target}, {Path: "/usr/bin/kubeadm", Symlink: "kube"}, {Path: "/usr/bin/kubectl", Symlink: "kube"},
-			}},
-		}
-		if err := b.linkKubectl(); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.Readlink(link); err != nil || got != target {
-			t.Errorf("got %s %v", got, err)
-		}
-	}
-}
-
 func TestOrigins(t *testing.T) {
 	for want, item := range map[string]payload.Item{
 		"gomod go.etcd.io/etcd@v3":    {Source: payload.SourceGomod, Modules: []string{"go.etcd.io/etcd", "second"}, Version: "v3"},

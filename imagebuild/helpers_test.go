@@ -37,6 +37,8 @@ func (quiet) Begin(string)             {}
 func (quiet) Bytes(int64, int64)       {}
 func (quiet) Note(string)              {}
 func (quiet) Line(string)              {}
+func (quiet) Start(string)             {}
+func (quiet) Finish(string)            {}
 func (quiet) End(string, string, bool) {}
 
 // testBuilder works in temporary folders, at a fixed time.

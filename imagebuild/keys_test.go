@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
 	"slipway/kernel"
@@ -93,6 +93,8 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		"mmdebstrap":              {tool("mmdebstrap"), fromTree},
 		"Go":                      {tool("go"), ""}, // by what it compiles
 		"slipwayd as a tool":      {tool("slipwayd"), ""},
+		"distribution":            {func(b *builder, _ *Artefact) { b.plan.Request.Name = "other" }, fromTree},
+		"architecture":            {func(b *builder, _ *Artefact) { b.plan.Request.Architecture = "arm64" }, fromTree},
 		"release":                 {func(b *builder, _ *Artefact) { b.plan.Request.Release = "forky" }, fromTree},
 		"kernel stream":           {func(b *builder, _ *Artefact) { b.plan.Request.Kernel = "linux-image-cloud-amd64" }, fromTree},
 		"packages asked for":      {func(b *builder, _ *Artefact) { b.plan.Request.Packages = []string{"jq"} }, fromTree},
@@ -140,9 +142,10 @@ func TestNoInputIsForgotten(t *testing.T) {
 		of   any
 		want string
 	}{
-		{Plan{}, "Name Debug Request Extra Profile Cmdline Payloads Layout Outputs"}, // Extra is in Request, Outputs are the kinds
-		{debian.Request{}, "Mirror Security Release Kernel Packages"},                // mirrors are where bytes come from
-		{debian.Package{}, "Name Version SHA256 Size URL"},                           // the digest says it all
+		// Mirrors are where bytes come from, Extra is in Request, Outputs are the kinds to pack.
+		{Plan{}, "Name Debug Request Mirrors Extra Profile Cmdline Payloads Layout Outputs"},
+		{distro.Request{}, "Name Release Architecture Kernel Packages"},
+		{distro.Package{}, "Name Version Source SHA256 Size Archive Path"}, // the digest says it all
 		{kernel.Profile{}, "Modules Sysctls Limits"},
 		{payload.InstalledFile{}, "Path Mode HostPath SHA256 Size Symlink"},
 	} {

@@ -34,6 +34,16 @@ func (b *builder) openLock(ctx context.Context) (done func(), err error) {
 	return done, nil
 }
 
+// Drift is what --locked refuses, found without building: nil, or a DriftError that names all of it.
+func Drift(plan *Plan, lockPath string, tools Tools) error {
+	old, err := ReadLock(lockPath)
+	if err != nil {
+		return err
+	}
+	b := builder{plan: plan, opt: Options{Tools: tools}, old: old}
+	return refuse(b.foreseen(), acceptHint)
+}
+
 // claimLock waits until no other build may write the lock. Whoever may not write beside the spec, or will not, needs no
 // turn: the lock is replaced as a whole.
 func (b *builder) claimLock(ctx context.Context) (done func(), err error) {

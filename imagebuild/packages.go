@@ -114,6 +114,9 @@ func (b *builder) fetchPackages(ctx context.Context) error {
 	if err := b.fetcher.Fetch(ctx, b.lock.Packages); err != nil {
 		return stage.Friendly(err)
 	}
+	for _, p := range b.lock.Packages {
+		stage.Use(b.fetcher.PoolFile(p), b.opt.Now())
+	}
 	b.rec.end("fetch", fmt.Sprintf("%d archives, %d MB", len(b.lock.Packages), total/1e6), cached)
 	return nil
 }

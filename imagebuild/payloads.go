@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -32,6 +31,7 @@ func (b *builder) makePayloads(ctx context.Context) error {
 		}
 		b.opt.Progress.Note(e.Item + ": " + e.Text)
 	}
+	env.Making = func(item payload.Item) { b.opt.Progress.Start(item.Name + " " + item.Version) }
 	cached := true
 	var locked []LockedPayload
 	for _, item := range b.plan.Payloads {
@@ -39,6 +39,9 @@ func (b *builder) makePayloads(ctx context.Context) error {
 		res, err := payload.Build(ctx, item, env)
 		if err != nil {
 			return stage.Friendly(err)
+		}
+		if !res.Cached {
+			b.opt.Progress.Finish(item.Name + " " + item.Version)
 		}
 		cached = cached && res.Cached
 		b.results = append(b.results, res)
@@ -49,32 +52,11 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	if err := b.keepLock(locked); err != nil {
 		return err
 	}
-	if err := b.linkKubectl(); err != nil {
+	if err := b.keepKubectl(); err != nil {
 		return err
 	}
 	b.rec.end("payloads", fmt.Sprintf("%d", len(b.results)), cached)
 	return nil
-}
-
-const (
-	kubectlName = "kubectl"          // the link beside the artefacts
-	kubectlPath = "/usr/bin/kubectl" // in the image
-)
-
-// linkKubectl puts the image's own kubectl beside the artefacts, for the person who just built a cluster with it.
-func (b *builder) linkKubectl() error {
-	kubectl, ok := b.program(kubectlPath)
-	if !ok {
-		return nil
-	}
-	link := filepath.Join(b.opt.Out, kubectlName)
-	if old, err := os.Readlink(link); err == nil && old == kubectl.HostPath {
-		return nil
-	}
-	if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("linking kubectl: %w", err)
-	}
-	return os.Symlink(kubectl.HostPath, link)
 }
 
 func lockPayload(res payload.Result) LockedPayload {

@@ -8,6 +8,8 @@ type Progress interface {
 	Bytes(done, total int64)              // how far it is; total is known
 	Note(text string)                     // a detail of the moment
 	Line(text string)                     // what a person should know, once
+	Start(part string)                    // a part of the step that may take minutes starts
+	Finish(part string)                   // it is done
 	End(step, detail string, cached bool) // it is done
 }
 

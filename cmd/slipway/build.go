@@ -63,14 +63,14 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
-	f.StringVar(&o.cache, "cache", "", "folder for stage results, each removed when unused for two weeks (default: slipway in the user's cache folder)")
+	f.StringVar(&o.cache, "cache", "", cacheHelp)
 	f.StringVar(&o.vendor, "vendor", "", "folder to look for .deb files in and below it before the network")
 	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: the one that slipway carries)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
 	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: new bytes of the payloads and today's versions of the packages named, or of all")
 	f.Lookup("update").NoOptDefVal = imagebuild.All
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
-	f.BoolVar(&o.json, "json", false, "print one JSON line at the end")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop; with --locked, also name what has drifted")
+	f.BoolVar(&o.json, "json", false, "print one JSON line at the end: what was made, or with --dry-run the plan")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "what the tools of each step print")
 	return cmd
@@ -109,8 +109,7 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 		return err
 	}
 	if o.dryRun {
-		plan.Print(s.out)
-		return nil
+		return dryRun(ctx, s, o, plan)
 	}
 	if !o.quiet {
 		plan.Print(s.err)
@@ -134,6 +133,27 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	}
 	return printResult(s, o, res)
 }
+
+// dryRun shows the plan, and with --locked refuses what a build would refuse before it begins.
+func dryRun(ctx context.Context, s streams, o buildOptions, plan *imagebuild.Plan) error {
+	if o.locked {
+		tools, err := buildTools(ctx, plan)
+		if err != nil {
+			return err
+		}
+		if err := imagebuild.Drift(plan, lockPath(o.spec), tools); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return json.NewEncoder(s.out).Encode(plan.Summary())
+	}
+	plan.Print(s.out)
+	return nil
+}
+
+// lockPath is where the lock of a spec lies.
+func lockPath(spec string) string { return filepath.Join(filepath.Dir(spec), imagebuild.LockName) }
 
 // buildHost finds what the plan needs to know of this machine.
 func buildHost(ctx context.Context, o buildOptions, d daemon) (payload.Host, error) {
@@ -165,9 +185,9 @@ func buildSetup(s streams, o buildOptions, cache string, spec *cluster.Spec) (im
 	}
 	client := httpClient()
 	opt := imagebuild.Options{
-		Out: o.out, Cache: cache, LockPath: filepath.Join(filepath.Dir(o.spec), imagebuild.LockName),
+		Out: o.out, Cache: cache, LockPath: lockPath(o.spec),
 		Locked: o.locked, Update: o.update, Vendor: o.vendor, Epoch: epoch, Now: time.Now, Client: client,
-		Sandbox:  sandbox.New(os.Geteuid(), []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}),
+		Sandbox:  newSandbox(),
 		Payload:  payload.Env{Run: payload.Exec{}, Fetch: payload.HTTP{Client: client}, Environ: os.Environ()},
 		Packers:  packers(spec),
 		Progress: newProgress(s, o.quiet, time.Now),
@@ -177,6 +197,12 @@ func buildSetup(s streams, o buildOptions, cache string, spec *cluster.Spec) (im
 	}
 	return opt, nil
 }
+
+func newSandbox() *sandbox.Sandbox {
+	return sandbox.New(os.Geteuid(), []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"})
+}
+
+const cacheHelp = "folder for results of steps, programs and package archives, each removed when no build used it for two weeks; see slipway cache (default: slipway in the user's cache folder)"
 
 func cacheDir(flag string) (string, error) {
 	if flag == "" {

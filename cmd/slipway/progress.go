@@ -12,7 +12,8 @@ import (
 )
 
 // Rules of what people see while slipway works: everything goes to stderr; a terminal gets one moving line for the
-// step at hand, anything else gets one plain line a step and nothing that moves; --quiet gets errors only.
+// step at hand, anything else gets one plain line a step, and one as each part that takes minutes starts and ends, but
+// nothing that moves; --quiet gets errors only.
 
 // newProgress picks the form that fits the stream.
 func newProgress(s streams, quiet bool, now func() time.Time) *progress {
@@ -33,6 +34,7 @@ type progress struct {
 	mu    sync.Mutex
 	step  string
 	start time.Time
+	part  time.Time // when the part at hand started
 	drawn time.Time
 }
 
@@ -63,6 +65,27 @@ func (p *progress) Note(text string) {
 	if p.now().Sub(p.drawn) >= 100*time.Millisecond {
 		p.redraw(text)
 	}
+}
+
+// Start names a part of the step that may take minutes.
+func (p *progress) Start(part string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.part = p.now()
+	if !p.quiet && !p.tty {
+		fmt.Fprintf(p.w, "  %s ...\n", part)
+	}
+	p.redraw(part)
+}
+
+// Finish says how long the part took.
+func (p *progress) Finish(part string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.quiet {
+		fmt.Fprintf(p.w, "%s  %s: %.1f s\n", p.clear(), part, p.now().Sub(p.part).Seconds())
+	}
+	p.redraw("")
 }
 
 // Line says what a person should know and keep, above the moving line.

@@ -66,6 +66,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newValidateCmd,
 		newSchemaCmd,
 		newBuildCmd,
+		newCacheCmd,
 		newPackCmd,
 		newVerifyCmd,
 		newPKICmd,

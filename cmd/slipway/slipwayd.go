@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"slipway/cmd/slipway/carried"
 	"slipway/internal/durable"
@@ -58,6 +59,7 @@ func (d daemon) place() error {
 	}
 	have, err := durable.Digest(d.path)
 	if err == nil && have == d.sha256 {
+		os.Chtimes(d.path, time.Time{}, time.Now()) // in use: it is not pruned
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -27,7 +27,7 @@ var unpackScript string
 func TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	for _, v := range []any{unpackScript, req.Release, req.Kernel, req.Packages, excluded, included, epoch} {
+	for _, v := range []any{unpackScript, req, excluded, included, epoch} {
 		enc.Encode(v)
 	}
 	for _, p := range pkgs {

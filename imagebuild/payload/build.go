@@ -22,6 +22,7 @@ type Env struct {
 	Environ  []string         // the environment of programs: PATH, HOME, GOPROXY, GOCACHE ...
 	Now      func() time.Time // for Result.Seconds
 	Progress func(Event)      // may be nil
+	Making   func(Item)       // hears of an item that is not in the cache, before it is made; may be nil
 	bounds   bounds           // of downloads; only tests set them
 }
 
@@ -96,9 +97,14 @@ func Build(ctx context.Context, item Item, env Env) (Result, error) {
 	dir := filepath.Join(env.CacheDir, item.Name+"-"+item.Key()[:32])
 	m, err := load(dir, item)
 	cached := err == nil
-	if !cached {
+	if cached {
+		stage.Use(dir, env.Now())
+	} else {
 		if !os.IsNotExist(err) {
 			env.event(item, fmt.Sprintf("making it anew: %v", err))
+		}
+		if env.Making != nil {
+			env.Making(item)
 		}
 		if m, err = makeEntry(ctx, item, env, dir); err != nil {
 			return Result{}, fmt.Errorf("making payload %q %s: %w", item.Name, item.Version, stage.Friendly(err))

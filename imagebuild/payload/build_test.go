@@ -100,6 +100,9 @@ func TestBuildThenHit(t *testing.T) {
 	if link := first.Files[1]; link.Path != "/usr/bin/b" || link.Symlink != "a" || link.HostPath != "" {
 		t.Errorf("link %+v", link)
 	}
+	if st, err := os.Stat(filepath.Dir(second.Files[0].HostPath)); err != nil || st.ModTime().Unix() > 1000 { // of the test's clock
+		t.Errorf("the hit does not count as used: %v %v", st.ModTime(), err)
+	}
 	if names := left(t, env.CacheDir); len(names) != 1 {
 		t.Errorf("the cache holds %v", names)
 	}

@@ -22,8 +22,17 @@ const patience = 100 * time.Millisecond
 
 // Lock takes the lock of path. The kernel frees it when the process dies; the file that stays then does no harm.
 func (l Locker) Lock(ctx context.Context, path string) (unlock func(), err error) {
+	return l.take(ctx, path, syscall.LOCK_EX)
+}
+
+// Share takes part in the lock of path: many may at once, but nobody while one holds it alone.
+func (l Locker) Share(ctx context.Context, path string) (unlock func(), err error) {
+	return l.take(ctx, path, syscall.LOCK_SH)
+}
+
+func (l Locker) take(ctx context.Context, path string, how int) (unlock func(), err error) {
 	for looks := 1; ; looks++ {
-		unlock, err := l.try(path)
+		unlock, err := l.try(path, how)
 		busy, held := errors.AsType[*BusyError](err)
 		if !held || l.Wait == nil {
 			return unlock, err
@@ -41,13 +50,13 @@ func (l Locker) Lock(ctx context.Context, path string) (unlock func(), err error
 
 // try takes the lock or says at once that somebody else has it. Between opening and locking, the last holder may have
 // removed the file: then the lock is another file, and this one is nobody's.
-func (l Locker) try(path string) (unlock func(), err error) {
+func (l Locker) try(path string, how int) (unlock func(), err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
 			return nil, fmt.Errorf("locking: %w", err)
 		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		if err == nil && !isAt(f, path) {
 			f.Close()
 			continue
@@ -56,7 +65,10 @@ func (l Locker) try(path string) (unlock func(), err error) {
 			return nil, errors.Join(refusal(f, path, err), f.Close())
 		}
 		f.Truncate(0)
-		f.WriteString(l.Who) // only for a person's eyes: a lock that cannot say who holds it is a lock all the same
+		f.WriteString(l.Who)        // only for a person's eyes: a lock that cannot say who holds it is a lock all the same
+		if how == syscall.LOCK_SH { // the file is the others', too
+			return func() { f.Close() }, nil
+		}
 		return func() { os.Remove(path); f.Close() }, nil
 	}
 }

@@ -23,48 +23,15 @@ type Cache struct {
 	Locks  Locker // a stage that another process makes is waited for, or not
 }
 
-// Prune removes the results of stages, and their locks, that were not used since the given time. What another process
-// makes or removes at the same time is left to it.
-func (c Cache) Prune(ctx context.Context, since time.Time, stages ...string) error {
-	for _, stage := range stages {
-		all, err := os.ReadDir(filepath.Join(c.Dir, stage))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("pruning the cache: %w", err)
-		}
-		for _, e := range all {
-			info, err := e.Info()
-			if err != nil || !e.IsDir() || !info.ModTime().Before(since) {
-				continue
-			}
-			if err := c.remove(ctx, filepath.Join(c.Dir, stage, e.Name())); err != nil {
-				return fmt.Errorf("pruning the cache: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (c Cache) remove(ctx context.Context, dir string) error {
-	unlock, err := Locker{}.Lock(ctx, dir+".lock")
-	if _, busy := errors.AsType[*BusyError](err); busy {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := os.Rename(dir, dir+".part"); err != nil { // half removed, it must not count as a result
-		return err
-	}
-	return c.Remove(ctx, dir+".part")
-}
+// part ends the name of a result that is not whole.
+const part = ".part"
 
 // Get returns the directory of the stage's result. When it is not there, make fills a fresh directory that gets its
 // place only if make succeeds; on failure or cancellation nothing is left.
 func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context.Context, dir string) error) (dir string, hit bool, err error) {
 	dir = filepath.Join(c.Dir, stage, key)
 	if _, err := os.Stat(dir); err == nil {
-		os.Chtimes(dir, time.Time{}, c.Now()) // used: Prune keeps it; without the right to, it is made again some day
+		Use(dir, c.Now())
 		return dir, true, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -78,7 +45,7 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 	if _, err := os.Stat(dir); err == nil { // another build finished it a moment ago
 		return dir, true, nil
 	}
-	tmp := dir + ".part"
+	tmp := dir + part
 	if err := c.Remove(ctx, tmp); err != nil {
 		return "", false, fmt.Errorf("clearing an earlier attempt: %w", err)
 	}
