@@ -121,6 +121,7 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
+	opt.Payload.Environ = append(opt.Payload.Environ, host.GoSettings...)
 	if opt.Tools, err = buildTools(ctx, plan); err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func TestEnvironment(t *testing.T) {
 	if _, err := Build(t.Context(), base(), fakeEnv(t, f)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"PATH=/bin", "GOFLAGS=-mod=mod", "GOSUMDB=sum.golang.org", "GONOSUMDB=none", "GOTOOLCHAIN=local", "CGO_ENABLED=0", "GOWORK=off"} {
+	for _, want := range []string{"PATH=/bin", "GOFLAGS=-mod=mod", "GOSUMDB=sum.golang.org", "GONOSUMDB=none", "GOTOOLCHAIN=local", "GOENV=off", "GOFIPS140=off", "CGO_ENABLED=0", "GOWORK=off"} {
 		if !slices.Contains(f.env, want) {
 			t.Errorf("%s is not set: %v", want, f.env)
 		}

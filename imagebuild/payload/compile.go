@@ -2,13 +2,11 @@ package payload
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"slipway/imagebuild/payload/ignition"
@@ -186,28 +184,4 @@ func hintFor(said string) string {
 		}
 	}
 	return ""
-}
-
-// goEnv is the environment of a build: the user's, with everything set that could change the result. Of what keeps modules
-// from the checksum database only the choice of modules is the user's.
-func goEnv(environ []string, tmp string) []string {
-	set := map[string]string{
-		"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=mod", "GOWORK": "off", "GOTOOLCHAIN": "local",
-		"GO111MODULE": "on", "GOEXPERIMENT": "", "GODEBUG": "", "GONOSUMDB": cmp.Or(private(environ), "none"), "GOSUMDB": "sum.golang.org", "LC_ALL": "C",
-	}
-	if tmp != "" {
-		set["GOTMPDIR"] = tmp
-	}
-	var out []string
-	for _, kv := range environ {
-		name, _, _ := strings.Cut(kv, "=")
-		if _, ours := set[name]; !ours {
-			out = append(out, kv)
-		}
-	}
-	for name, value := range set {
-		out = append(out, name+"="+value)
-	}
-	slices.Sort(out)
-	return out
 }

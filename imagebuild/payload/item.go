@@ -60,17 +60,17 @@ type Binary struct {
 	Links   []string // absolute paths of symlinks to it, sorted
 }
 
-// cacheFormat changes when equal inputs give other outputs because this package builds differently.
-const cacheFormat = "slipway payload 2"
-
 // Key is the hex SHA-256 of every input that decides the content of the item's files. Where the files go in the image,
 // where a verified download came from and what is already known of it are no such inputs.
-func (i Item) Key() string {
-	in := map[string]any{"format": cacheFormat, "source": i.Source, "names": i.names()}
+func (i Item) Key() string { return i.key(code(source), goVars()) }
+
+// key takes what is the same for all items apart: this package's own code, and what is set for the toolchain.
+func (i Item) key(code string, vars map[string]string) string {
+	in := map[string]any{"code": code, "source": i.Source, "names": i.names()}
 	if i.Source == SourceGomod {
 		in["modules"], in["version"], in["packages"] = i.Modules, i.moduleVersion(), i.packages()
 		in["template"], in["vars"], in["flags"] = templateText(i.Template), i.Vars, buildFlags
-		in["go"] = i.Go
+		in["go"], in["environment"] = i.Go, vars
 	} else {
 		in["sha256"] = i.SHA256
 	}

@@ -41,6 +41,7 @@ func TestKeyKeepsWithoutNewInput(t *testing.T) {
 		"class": func(i *Item) { i.Class = ClassOCI },
 		"path":  func(i *Item) { i.Binaries[0].Path = "/opt/a" },
 		"links": func(i *Item) { i.Binaries[0].Links = nil },
+		"known": func(i *Item) { i.Known = []ModuleSum{{Path: "m"}} },
 	} {
 		i := base()
 		if change(&i); i.Key() != base().Key() {

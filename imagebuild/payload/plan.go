@@ -15,10 +15,11 @@ import (
 
 // Host is what a plan depends on besides the spec. Probe fills Go.
 type Host struct {
-	Go             string // "go1.26.8"
-	SpecDir        string // what the spec's relative paths start from
-	Slipwayd       string // path of the slipwayd program that belongs to this slipway
-	SlipwaydSHA256 string // its digest, see Digest
+	Go             string   // "go1.26.8"
+	GoSettings     []string // lines NAME=value of `go env`: where modules come from and where go keeps them
+	SpecDir        string   // what the spec's relative paths start from
+	Slipwayd       string   // path of the slipwayd program that belongs to this slipway
+	SlipwaydSHA256 string   // its digest, see Digest
 }
 
 // Plan lists the payloads of the spec's image, sorted by name. It reads nothing; spec must have its defaults.

@@ -1,12 +1,13 @@
 package payload
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -42,16 +43,32 @@ func (Exec) Run(ctx context.Context, cmd Cmd) error {
 	return err
 }
 
-// Probe fills Host.Go by asking the toolchain; environ is the environment to find it in. A missing toolchain is no error
-// here: Plan says so for the items that need it.
+// Probe fills Host.Go and Host.GoSettings by asking the toolchain; environ is the environment to find it in. A missing
+// toolchain is no error here: Plan says so for the items that need it.
 func Probe(ctx context.Context, run Runner, environ []string, dir string) (Host, error) {
-	var out strings.Builder
-	err := run.Run(ctx, Cmd{Args: []string{"go", "env", "GOVERSION"}, Dir: dir, Env: goEnv(environ, ""), Stdout: &out, Stderr: io.Discard})
+	vars := goVars()
+	delete(vars, "GOENV") // the file with the user's settings: read here, and nowhere else
+	var out bytes.Buffer
+	args := append([]string{"go", "env", "-json", "GOVERSION"}, settings()...)
+	err := run.Run(ctx, Cmd{Args: args, Dir: dir, Env: override(environ, vars), Stdout: &out, Stderr: io.Discard})
 	if ctx.Err() != nil {
 		return Host{}, ctx.Err()
 	}
-	if err != nil && !errors.Is(err, exec.ErrNotFound) {
-		return Host{}, fmt.Errorf("asking go for its version: %w", err)
+	if errors.Is(err, exec.ErrNotFound) {
+		return Host{}, nil
 	}
-	return Host{Go: strings.TrimSpace(out.String())}, nil
+	said := map[string]string{}
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &said)
+	}
+	if err != nil {
+		return Host{}, fmt.Errorf("asking go for its version and settings: %w", err)
+	}
+	host := Host{Go: said["GOVERSION"]}
+	for _, name := range settings() {
+		if said[name] != "" {
+			host.GoSettings = append(host.GoSettings, name+"="+said[name])
+		}
+	}
+	return host, nil
 }
