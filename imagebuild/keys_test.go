@@ -142,8 +142,8 @@ func TestNoInputIsForgotten(t *testing.T) {
 		of   any
 		want string
 	}{
-		// Mirrors are where bytes come from, Extra is in Request, Outputs are the kinds to pack.
-		{Plan{}, "Name Debug Request Mirrors Extra Profile Cmdline Payloads Layout Outputs"},
+		// Mirrors are where bytes come from, Extra is in Request, Outputs are the kinds to pack, ExtraArgs are only checked.
+		{Plan{}, "Name Debug Request Mirrors Extra Profile Cmdline Payloads Layout Outputs ExtraArgs"},
 		{distro.Request{}, "Name Release Architecture Kernel Packages"},
 		{distro.Package{}, "Name Version Source SHA256 Size Archive Path"}, // the digest says it all
 		{kernel.Profile{}, "Modules Sysctls Limits"},
