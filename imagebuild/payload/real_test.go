@@ -2,6 +2,7 @@ package payload
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,11 @@ func TestRealBuild(t *testing.T) {
 				}
 			}
 			t.Logf("%.1f s, cached %v, %v", res.Seconds, res.Cached, res.Modules)
+			for _, module := range item.Modules { // also where it is built from a changed copy
+				if !slices.ContainsFunc(res.Modules, func(m ModuleSum) bool { return m.Path == module && m.Version == item.Version && m.Sum != "" }) {
+					t.Errorf("%s has no checksum in %v", module, res.Modules)
+				}
+			}
 			checkVersion(t, res)
 		})
 	}
