@@ -103,7 +103,7 @@ func (w world) votes() (clean, formed, silent []string) {
 
 func decideWithData(w world) verdict {
 	if w.Journal != "" && w.Journal != w.Token {
-		return verdict{startRefuse, fmt.Sprintf("the etcd data here is of %q, and the node config is of %q\nre-image the node to give the data up", w.Journal, w.Token)}
+		return verdict{startRefuse, fmt.Sprintf("the etcd data here is of %q, and the node config is of %q\nhint: re-image the node to give the data up", w.Journal, w.Token)}
 	}
 	return verdict{startRestart, "etcd data is here"}
 }

@@ -62,7 +62,7 @@ func (n *machine) decideEtcd(ctx context.Context) (Finding, error) {
 	case startWait:
 		return Wait(n.etcd.Reason), nil
 	case startJoin:
-		return Finding{}, fmt.Errorf("cluster already formed (%s): waiting for member replacement, which this version cannot do\nrestore this node's disk, or form a new cluster by a higher cluster.epoch on every node", n.etcd.Reason)
+		return Finding{}, fmt.Errorf("cluster already formed (%s): waiting for member replacement, which this version cannot do\nhint: restore this node's disk, or form a new cluster by a higher cluster.epoch on every node", n.etcd.Reason)
 	}
 	return Finding{}, errors.New(n.etcd.Reason)
 }
