@@ -160,6 +160,7 @@ func TestDisk(t *testing.T) {
 		"two, from the second": {first + other, "aaaaaaaa-2222-3333-4444-555555555555", "/dev/vdb /dev/vdb1", ""},
 		"two copies":           {first + copied, espUUID, "", "/dev/vda /dev/vdb are copies of one disk"},
 		"no word of a loader":  {first, "", "/dev/vda ", ""},
+		"an empty word":        {first + "/dev/sr0\n/dev/mapper/root /dev/vda2 \n", "\x00", "/dev/vda ", ""},
 		"no word, two copies":  {first + other, "", "", "/dev/vda /dev/vdb are copies of one disk"},
 		"loader's disk is not": {first, "99999999-2222-3333-4444-555555555555", "", "no disk has the partition that the boot loader was read from, 99999999-"},
 		"no root beside it":    {"/dev/sda\n/dev/sda1 /dev/sda " + espUUID + "\n" + other, espUUID, "", "/dev/sda, which the boot loader was read from, does not have the root"},
