@@ -32,6 +32,7 @@ func config(storage, ignition, more string) string {
 // TestFailingConfigs: configs that fail in each of Ignition's stages. The console names what failed, and nothing of what
 // the config holds, though it is not the last console of the kernel.
 func TestFailingConfigs(t *testing.T) {
+	t.Parallel() // like all of this file: each machine has one processor and waits much
 	l := theLab(t)
 	for name, c := range map[string]struct{ config, says string }{
 		"fetch-offline": {strings.TrimSuffix(config("]", "", ""), "}"), `ignition-fetch-offline\.service \(exit-code, status 1\)`},
@@ -74,6 +75,7 @@ func failedStatus(t *testing.T, console, step, says string) {
 
 // TestNoConfig: a machine without a config says where it looked, and takes one that comes later.
 func TestNoConfig(t *testing.T) {
+	t.Parallel()
 	l := theLab(t)
 	machine := bare{disks: []string{newDisk(t, l, t.TempDir(), "disk.qcow2")}}
 	failedStatus(t, machine.run(t), "initrd", `no node config: .* Platform qemu: fw_cfg opt/com.coreos/config is not set`)
@@ -86,6 +88,7 @@ func TestNoConfig(t *testing.T) {
 // TestNeverWiped: state with a member's data outlives a stamp that is missing, until somebody names its cluster. The
 // config brings the data and no contract, so that there is never a stamp.
 func TestNeverWiped(t *testing.T) {
+	t.Parallel()
 	l := theLab(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "data.ign")
@@ -116,6 +119,7 @@ func TestNeverWiped(t *testing.T) {
 // TestTwoDisks: of two disks with the same image, the machine takes everything from the one that it was started from,
 // wherever that lies on the bus. Two that nothing tells apart are refused. At last the root's own emergencies.
 func TestTwoDisks(t *testing.T) {
+	t.Parallel()
 	l := theLab(t)
 	dir := t.TempDir()
 	node, blank := newDisk(t, l, dir, "node.qcow2"), newDisk(t, l, dir, "blank.qcow2")
