@@ -87,8 +87,8 @@ func (s *Spec) validatePayloads(d *document) {
 		oneOf(d, p.with("source"), payload.Source, sources)
 		s.validatePayloadVersion(d, p, name, payload)
 		payload.validateSource(d, p)
-		if name == PayloadSlipwayd && payload.Module != "" {
-			d.failKey(p.with("module"), "remove it, or use source release or file", "slipwayd is built together with slipway, not from another module")
+		if payload.Module != "" && !CanFork(name) {
+			d.failKey(p.with("module"), "remove it, or use source release or file", "%s cannot be built from another module", name)
 		}
 	}
 }

@@ -74,6 +74,11 @@ func kubeMinor(version string) int {
 	return minor
 }
 
+// CanFork says whether a payload can be built from another module: it is one package tree that is built as it is.
+func CanFork(name string) bool {
+	return slices.Contains([]string{PayloadCNI, PayloadCoreDNS, PayloadCrictl, PayloadHelm, PayloadKubelet}, name)
+}
+
 // isKnownMinor says whether the nodes' configuration is right for a Kubernetes version.
 func isKnownMinor(version string) bool {
 	minor := kubeMinor(version)

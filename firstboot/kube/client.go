@@ -13,10 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"slipway/firstboot/neterr"
 )
 
 // FieldManager owns the fields that slipwayd applies.
@@ -64,7 +65,7 @@ func (c *Client) Text(ctx context.Context, path string) (string, error) {
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	return string(data), Plain(err)
+	return string(data), neterr.Plain(err)
 }
 
 // Apply applies an object server-side; fields that another manager holds are taken over.
@@ -90,7 +91,7 @@ func (c *Client) exchange(ctx context.Context, method, path, contentType string,
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return Plain(err)
+		return neterr.Plain(err)
 	}
 	if v == nil {
 		return nil
@@ -114,7 +115,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return nil, Plain(err)
+		return nil, neterr.Plain(err)
 	}
 	if resp.StatusCode/100 != 2 {
 		defer resp.Body.Close()
@@ -148,17 +149,4 @@ func failedChecks(text string) string {
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return first
-}
-
-// Plain drops the URL and the caller's own port from a network error, so that the same trouble reads the same.
-func Plain(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		op.Source = nil
-	}
-	return err
 }

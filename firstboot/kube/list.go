@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/url"
 	"strconv"
+
+	"slipway/firstboot/neterr"
 )
 
 // pageSize is how many objects are asked for at once.
@@ -58,7 +60,7 @@ func (c *Client) page(ctx context.Context, path string, handle func([]byte)) (li
 	defer resp.Body.Close()
 	m, err := readList(resp.Body, handle)
 	if err != nil {
-		return m, fmt.Errorf("reading the list: %w", Plain(err))
+		return m, fmt.Errorf("reading the list: %w", neterr.Plain(err))
 	}
 	return m, nil
 }
@@ -142,7 +144,7 @@ func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR,
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			return fmt.Errorf("watching certificate requests: %w", Plain(err))
+			return fmt.Errorf("watching certificate requests: %w", neterr.Plain(err))
 		}
 		switch event.Type {
 		case "ADDED", "MODIFIED":

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"time"
+
+	"slipway/firstboot/neterr"
 )
 
 var errTimeout = errors.New("it took too long")
@@ -20,14 +21,9 @@ func plain(err error) error {
 		from, to := invalid.Cert.NotBefore.UTC(), invalid.Cert.NotAfter.UTC()
 		return fmt.Errorf("its certificate is valid from %s to %s, and now is not", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		op.Source = nil
-		if op.Op == "remote error" { // a TLS alert, which is all that the other side says at this point
-			return fmt.Errorf("it turned this node away: %w", op.Err)
-		}
+	err = neterr.Plain(err)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" { // a TLS alert, which is all that the other side says at this point
+		return fmt.Errorf("it turned this node away: %w", op.Err)
 	}
 	return err
 }

@@ -125,11 +125,8 @@ func fromModule(item Item, r recipe, over cluster.Payload, host Host) (Item, err
 
 // otherModule builds the same packages out of another module, a fork that kept the layout but renamed itself.
 func otherModule(item Item, r recipe, module string) (Item, error) {
-	if len(r.Modules) != 1 || r.Template != "" {
-		return item, fmt.Errorf("module %q cannot replace it: it is built from more than one package tree\nhint: use release or file", module)
-	}
-	if r.Patched {
-		return item, fmt.Errorf("module %q cannot replace it: Slipway changes the source before building it\nhint: use release or file", module)
+	if !cluster.CanFork(r.Name) {
+		return item, fmt.Errorf("module %q cannot replace it: it is built from more than one package tree, or changed before\nhint: use release or file", module)
 	}
 	for i, v := range item.Vars {
 		item.Vars[i] = replaceModule(v, item.Modules[0], module)
