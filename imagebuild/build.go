@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"slipway/imagebuild/debian"
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
 	"slipway/imagebuild/stage"
@@ -59,7 +59,7 @@ type builder struct {
 	rec     *recorder
 	cache   stage.Cache
 	sandbox *sandbox.Sandbox
-	fetcher debian.Fetcher
+	fetcher distro.Fetcher
 
 	old               *Lock    // as it was when the build began; nil: none
 	said              []string // of how the lock changes
@@ -127,8 +127,11 @@ func newBuilder(plan *Plan, opt Options) *builder {
 		Who:  fmt.Sprintf("process %d, which builds %s", os.Getpid(), plan.Name),
 		Wait: func(who string) { opt.Progress.Line("waiting for " + who) },
 	}}
-	b.fetcher = debian.Fetcher{
-		Pool: filepath.Join(opt.Cache, "pool"), Vendor: opt.Vendor, Mirrors: plan.Mirrors, Client: opt.Client, Done: opt.Progress.Bytes,
+	facts := plan.Distro.Facts()
+	b.fetcher = distro.Fetcher{
+		Pool: filepath.Join(opt.Cache, "pool"), Suffix: facts.Suffix, Snapshots: facts.Snapshots, Vendor: opt.Vendor,
+		Places: func(p distro.Package) []string { return plan.Distro.Places(p, plan.Mirrors) },
+		Client: opt.Client, Done: opt.Progress.Bytes,
 	}
 	return b
 }

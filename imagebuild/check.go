@@ -12,7 +12,8 @@ import (
 func (b *builder) checkKernel(ctx context.Context) error {
 	b.rec.begin("kernel")
 	_, hit, err := b.cache.Get(ctx, "kernel", b.kernelKey(), func(context.Context, string) error {
-		k, err := kmod.Open(filepath.Join(b.tree, "usr/lib/modules", b.kernel), filepath.Join(b.tree, "boot", "vmlinuz-"+b.kernel))
+		facts := b.plan.Distro.Facts()
+		k, err := kmod.Open(filepath.Join(b.tree, facts.Modules, b.kernel), filepath.Join(b.tree, facts.KernelImage(b.kernel)))
 		if err != nil {
 			return err
 		}

@@ -100,15 +100,15 @@ func (b *builder) assemble(ctx context.Context, path, cmdline string) error {
 
 // bootFiles are the ESP's: systemd-boot, its configuration, their digests and the UKI, named so that systemd-boot can count boots.
 func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
-	stubs := filepath.Join(b.tree, "usr/lib/systemd/boot/efi")
+	facts := b.plan.Distro.Facts()
 	parts := uki.Parts{Cmdline: cmdline, Uname: b.kernel}
 	for _, in := range []struct {
 		to   *[]byte
 		path string
 	}{
-		{&parts.Stub, filepath.Join(stubs, "linuxx64.efi.stub")},
+		{&parts.Stub, filepath.Join(b.tree, facts.Stub)},
 		{&parts.OSRelease, filepath.Join(b.tree, "usr/lib/os-release")},
-		{&parts.Kernel, filepath.Join(b.tree, "boot", "vmlinuz-"+b.kernel)},
+		{&parts.Kernel, filepath.Join(b.tree, facts.KernelImage(b.kernel))},
 		{&parts.Initrd, b.initrd},
 	} {
 		data, err := os.ReadFile(in.path)
@@ -117,7 +117,7 @@ func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
 		}
 		*in.to = data
 	}
-	loader, err := os.ReadFile(filepath.Join(stubs, "systemd-bootx64.efi"))
+	loader, err := os.ReadFile(filepath.Join(b.tree, facts.BootLoader))
 	if err != nil {
 		return nil, fmt.Errorf("reading the boot loader: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"maps"
 
 	"slipway/cluster"
-	"slipway/imagebuild/debian"
 	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/rootfs"
@@ -25,7 +24,7 @@ func (b *builder) treeKeyOf() string {
 	for _, other := range []string{slipwayTool, cluster.PayloadSlipwayd, goTool} {
 		delete(unpackers, other)
 	}
-	return b.key("tree", debian.TreeKey(b.plan.Request, b.lock.Packages, b.lock.Epoch), unpackers, b.sandbox.User())
+	return b.key("tree", b.plan.Distro.TreeKey(b.plan.Request, b.lock.Packages, b.lock.Epoch), unpackers, b.sandbox.User())
 }
 
 func (b *builder) kernelKey() string {

@@ -47,7 +47,7 @@ func keysOf(t *testing.T, b *builder, disk Artefact) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.root.key = b.rootKey(b.rootInput(adds))
+	b.root.key = b.rootKey(b.rootInput(adds, b.plan.Distro.BuildOnly()))
 	cmdline, err := kernel.Cmdline(RootFS, "00", b.plan.Cmdline, b.plan.Debug)
 	if err != nil {
 		t.Fatal(err)
@@ -142,8 +142,9 @@ func TestNoInputIsForgotten(t *testing.T) {
 		of   any
 		want string
 	}{
-		// Mirrors are where bytes come from, Extra is in Request, Outputs are the kinds to pack, ExtraArgs are only checked.
-		{Plan{}, "Name Debug Request Mirrors Extra Profile Cmdline Payloads Layout Outputs ExtraArgs"},
+		// Distro is this program's, Mirrors are where bytes come from, Extra is in Request and decides what rootfs.Input
+		// purges, Outputs are the kinds to pack, ExtraArgs are only checked.
+		{Plan{}, "Name Debug Distro Request Mirrors Extra Profile Cmdline Payloads Layout Outputs ExtraArgs"},
 		{distro.Request{}, "Name Release Architecture Kernel Packages"},
 		{distro.Package{}, "Name Version Source SHA256 Size Archive Path"}, // the digest says it all
 		{kernel.Profile{}, "Modules Sysctls Limits"},

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"slipway/imagebuild/debian"
 	"slipway/imagebuild/distro"
 	"slipway/imagebuild/stage"
 )
@@ -72,7 +71,7 @@ func (b *builder) resolve(ctx context.Context, keep []distro.Package) ([]distro.
 		return nil, err
 	}
 	defer unlock()
-	return debian.Resolve(ctx, b.plan.Request, debian.Input{
+	return b.plan.Distro.Resolve(ctx, b.plan.Request, distro.ResolveInput{
 		Mirrors: b.plan.Mirrors, Keep: keep, Fetcher: b.fetcher, Dir: dir, Environ: b.opt.Payload.Environ,
 	})
 }
@@ -130,8 +129,11 @@ func (b *builder) unpackTree(ctx context.Context) error {
 		if err := os.Mkdir(work, 0o755); err != nil {
 			return err
 		}
-		root := filepath.Join(dir, "root")
-		if err := debian.Unpack(ctx, b.sandbox, b.plan.Request, b.lock.Packages, b.fetcher, work, root, b.lock.Epoch, b.log("tree")); err != nil {
+		err := b.plan.Distro.Unpack(ctx, distro.UnpackInput{
+			Request: b.plan.Request, Packages: b.lock.Packages, Fetcher: b.fetcher, Sandbox: b.sandbox,
+			Work: work, Dest: filepath.Join(dir, "root"), Epoch: b.lock.Epoch, Log: b.log("tree"),
+		})
+		if err != nil {
 			return err
 		}
 		return os.RemoveAll(work)
@@ -140,11 +142,14 @@ func (b *builder) unpackTree(ctx context.Context) error {
 		return err
 	}
 	b.tree = filepath.Join(dir, "root")
-	kernels, err := filepath.Glob(filepath.Join(b.tree, "usr/lib/modules", "*"))
+	kernels, err := filepath.Glob(filepath.Join(b.tree, b.plan.Distro.Facts().Modules, "*"))
 	if err != nil || len(kernels) != 1 {
 		return fmt.Errorf("looking for the kernel: want exactly one in the tree, found %d", len(kernels))
 	}
 	b.kernel = filepath.Base(kernels[0])
+	if err := b.plan.Distro.Facts().Check(b.tree, b.kernel); err != nil {
+		return err
+	}
 	b.rec.end("tree", "kernel "+b.kernel, hit)
 	return nil
 }

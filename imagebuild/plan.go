@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"slipway/cluster"
-	"slipway/imagebuild/debian"
 	"slipway/imagebuild/distro"
+	"slipway/imagebuild/drivers"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/repart"
 	"slipway/kernel"
@@ -25,6 +25,7 @@ const RootFS = "squashfs"
 type Plan struct {
 	Name     string // of the image: the cluster's name
 	Debug    bool
+	Distro   distro.Driver
 	Request  distro.Request
 	Mirrors  distro.Mirrors
 	Extra    []string // the spec's own packages
@@ -39,6 +40,13 @@ type Plan struct {
 
 // NewPlan derives the plan of a complete, valid spec.
 func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
+	driver, err := drivers.Find(spec.Image.Distro)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	if n := driver.Facts().Network; n != distro.Networkd {
+		return nil, inputError{fmt.Errorf("planning an image of %s: nobody writes configuration for %s", spec.Image.Distro, n)}
+	}
 	stream, err := kernel.FindStream(spec.Image.Distro, spec.Image.Release, spec.Image.KernelStream)
 	if err != nil {
 		return nil, inputError{err}
@@ -60,11 +68,9 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
 		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
-		Mirrors: debian.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
-		Request: distro.Request{
-			Name: spec.Image.Distro, Release: spec.Image.Release, Architecture: debian.Architecture,
-			Kernel: kernelPackage(stream), Packages: debian.Wanted(spec.Image.Packages...),
-		},
+		Distro:  driver,
+		Mirrors: driver.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
+		Request: driver.Request(spec.Image.Release, kernelPackage(stream), spec.Image.Packages),
 	}, nil
 }
 
@@ -88,7 +94,7 @@ func (inputError) ExitCode() int { return 2 }
 func (p *Plan) Print(w io.Writer) {
 	fmt.Fprintf(w, "image %s\n", p.Name)
 	fmt.Fprintf(w, "  packages   %s from %s, kernel %s\n", p.Request.Release, p.Mirrors[p.Request.Release], p.Request.Kernel)
-	fmt.Fprintf(w, "             %d named, %d of them only to build", len(p.Request.Packages), len(debian.BuildOnly()))
+	fmt.Fprintf(w, "             %d named, %d of them only to build", len(p.Request.Packages), len(p.Distro.BuildOnly()))
 	if len(p.Extra) > 0 {
 		fmt.Fprintf(w, "; from the spec: %s", strings.Join(p.Extra, " "))
 	}

@@ -1,7 +1,5 @@
 package imagebuild
 
-import "slipway/imagebuild/debian"
-
 // PlanSummary is a plan for other programs: `slipway build --dry-run --json`.
 type PlanSummary struct {
 	Image    string           `json:"image"`
@@ -48,7 +46,7 @@ type DiskSummary struct {
 func (p *Plan) Summary() PlanSummary {
 	s := PlanSummary{
 		Image: p.Name, Debug: p.Debug, Outputs: p.Outputs,
-		Packages: PackageSummary{Release: p.Request.Release, Kernel: p.Request.Kernel, Asked: p.Request.Packages, BuildOnly: debian.BuildOnly()},
+		Packages: PackageSummary{Release: p.Request.Release, Kernel: p.Request.Kernel, Asked: p.Request.Packages, BuildOnly: p.Distro.BuildOnly()},
 		Kernel: KernelSummary{
 			Modules: len(p.Profile.Modules), Sysctls: len(p.Profile.Sysctls), Limits: len(p.Profile.Limits), Cmdline: append([]string{}, p.Cmdline...),
 		},

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"slipway/imagebuild/debian"
 	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/payload"
@@ -78,7 +77,11 @@ func (b *builder) packRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := b.rootInput(adds)
+	purge, err := b.plan.Distro.Purge(b.tree, b.plan.Extra)
+	if err != nil {
+		return err
+	}
+	in := b.rootInput(adds, purge)
 	key := b.rootKey(in)
 	dir, hit, err := b.cache.Get(ctx, "root", key, func(ctx context.Context, dir string) error {
 		if err := rootfs.Build(ctx, in, dir); err != nil {
@@ -100,8 +103,10 @@ func (b *builder) packRoot(ctx context.Context) error {
 	return nil
 }
 
-func (b *builder) rootInput(adds []overlay.Entry) rootfs.Input {
-	return rootfs.Input{Tree: b.tree, Adds: adds, Purge: debian.BuildOnly(), Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root")}
+func (b *builder) rootInput(adds []overlay.Entry, purge []string) rootfs.Input {
+	return rootfs.Input{
+		Tree: b.tree, Adds: adds, Facts: b.plan.Distro.Facts(), Purge: purge, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root"),
+	}
 }
 
 const (

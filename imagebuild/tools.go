@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"slipway/cluster"
-	"slipway/imagebuild/debian"
 )
 
 // Tools are what makes an image, by name: a version, a digest, or both. The lock says which they were.
@@ -20,7 +19,7 @@ const goTool = "go"
 
 // FindTools asks for the tools of a plan. self is the running program: its version and digest.
 func FindTools(ctx context.Context, plan *Plan, self string) (Tools, error) {
-	tools, err := debian.Tools(ctx)
+	tools, err := plan.Distro.Tools(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking for the versions of tools: %w", err)
 	}

@@ -116,7 +116,7 @@ func versions(pkgs []distro.Package) []string {
 const essential = "Essential: yes\n"
 
 // resolve asks our archive, as Resolve would ask Debian's.
-func (a *testArchive) resolve(req distro.Request, in Input) ([]distro.Package, error) {
+func (a *testArchive) resolve(req distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
 	a.t.Helper()
 	if in.Mirrors == nil {
 		in.Mirrors = at(a.URL)
@@ -124,7 +124,7 @@ func (a *testArchive) resolve(req distro.Request, in Input) ([]distro.Package, e
 	return apt{dir: a.t.TempDir(), trust: "trusted=yes"}.resolve(a.t.Context(), req, in)
 }
 
-func (a *testArchive) mustResolve(req distro.Request, in Input) []distro.Package {
+func (a *testArchive) mustResolve(req distro.Request, in distro.ResolveInput) []distro.Package {
 	a.t.Helper()
 	pkgs, err := a.resolve(req, in)
 	if err != nil {
@@ -156,7 +156,7 @@ func TestSuites(t *testing.T) {
 		"linux-image-amd64":                  {"linux-6.12=6.12.9", "linux-base=4", "linux-image-amd64=6.12.9", "tzdata=2026b"},
 		"linux-image-amd64/trixie-backports": {"linux-7.0=7.0.1", "linux-base=5~bpo13+1", "linux-image-amd64=7.0.1", "tzdata=2026b"},
 	} {
-		if got := versions(a.mustResolve(request(kernel, "haproxy", "jq", "tzdata"), Input{})); !slices.Equal(got, slices.Concat(user, want)) {
+		if got := versions(a.mustResolve(request(kernel, "haproxy", "jq", "tzdata"), distro.ResolveInput{})); !slices.Equal(got, slices.Concat(user, want)) {
 			t.Errorf("%s: got %q", kernel, got)
 		}
 	}

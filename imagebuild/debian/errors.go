@@ -70,24 +70,6 @@ func (e *UnresolvedError) Error() string {
 // ExitCode makes it wrong input.
 func (*UnresolvedError) ExitCode() int { return 2 }
 
-// GoneError: a locked package cannot be had any more.
-type GoneError struct {
-	Package distro.Package
-	URLs    []string // that were asked for it
-	Now     string   // the version that the mirrors have instead, when that is known
-}
-
-func (e *GoneError) Error() string {
-	what := "is no longer at " + strings.Join(e.URLs, " or ")
-	if e.Now != "" {
-		what = "the mirrors have only " + e.Now
-	}
-	return fmt.Sprintf("fetching %s %s: %s\n"+
-		"hint: set image.mirror and image.securityMirror to mirrors that still have it, like https://snapshot.debian.org/archive/debian/<time>,\n"+
-		"      put the archive (sha256 %s) into the folder of --vendor, or take today's version with --update=%s",
-		e.Package.Name, e.Package.Version, what, e.Package.SHA256, e.Package.Name)
-}
-
 var missing = regexp.MustCompile(`(?m)^E: (?:Unable to locate package|Couldn't find any package by \w+|Version '\S+' for|Package) '?([a-z0-9][a-z0-9.+-]*)'?`)
 
 func missingPackages(out string) []string {
@@ -102,7 +84,7 @@ func missingPackages(out string) []string {
 var otherVersion = regexp.MustCompile(`(?m)^.* : (?:Pre)?(?:Depends|Breaks|Conflicts): ([a-z0-9][a-z0-9.+-]*).* but `)
 
 // unresolved says why apt found no answer: a locked package that is gone, or one of which others want another version.
-func unresolved(out string, keep []distro.Package, gone []*GoneError) error {
+func unresolved(out string, keep []distro.Package, gone []*distro.GoneError) error {
 	var errs []error
 	var kept []string
 	for _, m := range otherVersion.FindAllStringSubmatch(out, -1) {

@@ -14,7 +14,7 @@ import (
 // hold tells apt to take the kept packages in the versions that they have. Debian's mirrors drop an old version as soon as
 // there is a new one; apt is shown those in a local archive of their own, as far as they can be had. That one is gone is no
 // error yet: nothing may need it any more.
-func (a apt) hold(ctx context.Context, req distro.Request, in Input) (gone []*GoneError, err error) {
+func (a apt) hold(ctx context.Context, req distro.Request, in distro.ResolveInput) (gone []*distro.GoneError, err error) {
 	if len(in.Keep) == 0 {
 		return nil, nil
 	}
@@ -57,11 +57,11 @@ func (a apt) unlisted(release string, keep []distro.Package) ([]distro.Package, 
 }
 
 // obtain looks for packages in the pool, in the vendor folder and at the mirrors, which may still have them unlisted.
-func obtain(ctx context.Context, f Fetcher, pkgs []distro.Package) (have []distro.Package, gone []*GoneError, err error) {
+func obtain(ctx context.Context, f distro.Fetcher, pkgs []distro.Package) (have []distro.Package, gone []*distro.GoneError, err error) {
 	f.Done = nil
 	for _, p := range pkgs {
 		err := f.Fetch(ctx, []distro.Package{p})
-		if e, ok := errors.AsType[*GoneError](err); ok {
+		if e, ok := errors.AsType[*distro.GoneError](err); ok {
 			gone = append(gone, e)
 			continue
 		}
@@ -74,7 +74,7 @@ func obtain(ctx context.Context, f Fetcher, pkgs []distro.Package) (have []distr
 }
 
 // show makes packages of the pool known to apt. Their digests were checked against the lock.
-func (a apt) show(ctx context.Context, req distro.Request, pkgs []distro.Package, f Fetcher) error {
+func (a apt) show(ctx context.Context, req distro.Request, pkgs []distro.Package, f distro.Fetcher) error {
 	repo := filepath.Join(a.dir, "held")
 	if err := os.RemoveAll(repo); err != nil {
 		return err

@@ -1,9 +1,7 @@
 package debian
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +12,8 @@ import (
 )
 
 // fetcher brings what the archive has into a fresh pool.
-func (a *testArchive) fetcher() Fetcher {
-	return Fetcher{Pool: filepath.Join(a.t.TempDir(), "pool"), Mirrors: at(a.URL), Client: a.client}
+func (a *testArchive) fetcher() distro.Fetcher {
+	return fetcher(filepath.Join(a.t.TempDir(), "pool"), a.URL)
 }
 
 // aged is an archive, and what was locked of it before everything in it got a newer version.
@@ -26,7 +24,7 @@ func aged(t *testing.T) (*testArchive, []distro.Package) {
 		"trixie":           {{"base-files", "13", essential}, {"jq", "1.7-1", "Depends: libjq1 (= 1.7-1)\n"}, {"libjq1", "1.7-1", "Source: jq\n"}, {"socat", "1.8-1", ""}},
 		"trixie-backports": {{"linux-image-amd64", "7.0.1", ""}},
 	})
-	locked := a.mustResolve(request("linux-image-amd64/trixie-backports", "jq"), Input{})
+	locked := a.mustResolve(request("linux-image-amd64/trixie-backports", "jq"), distro.ResolveInput{})
 	a.fill(map[string][]deb{
 		"trixie":           {{"base-files", "13.1", essential}, {"socat", "1.8-1", ""}, {"needy", "1", "Depends: libjq1 (>= 1.8)\n"}},
 		"trixie-security":  {{"jq", "1.8-1", "Depends: libjq1 (= 1.8-1)\n"}, {"libjq1", "1.8-1", "Source: jq\n"}},
@@ -39,7 +37,7 @@ func aged(t *testing.T) (*testArchive, []distro.Package) {
 func TestLockedVersionsStay(t *testing.T) {
 	a, locked := aged(t)
 	req := request("linux-image-amd64/trixie-backports", "jq", "socat")
-	in := Input{Keep: locked, Fetcher: a.fetcher()}
+	in := distro.ResolveInput{Keep: locked, Fetcher: a.fetcher()}
 	got := a.mustResolve(req, in)
 	i := slices.IndexFunc(got, func(p distro.Package) bool { return p.Name == "socat" })
 	if i < 0 || !slices.Equal(slices.Delete(slices.Clone(got), i, i+1), locked) {
@@ -64,23 +62,23 @@ func TestLockedPackageIsGone(t *testing.T) {
 	if err := os.Remove(filepath.Join(a.dir, jq.Path)); err != nil {
 		t.Fatal(err)
 	}
-	in := Input{Keep: locked, Fetcher: a.fetcher()}
+	in := distro.ResolveInput{Keep: locked, Fetcher: a.fetcher()}
 	_, err := a.resolve(request("linux-image-amd64", "jq", "socat"), in)
-	if gone, ok := errors.AsType[*GoneError](err); !ok || gone.Package != jq || !strings.Contains(err.Error(), "--update=libjq1") {
+	if gone, ok := errors.AsType[*distro.GoneError](err); !ok || gone.Package != jq || !strings.Contains(err.Error(), "--update=libjq1") {
 		t.Errorf("got %v", err)
 	}
 	if got, err := a.resolve(request("linux-image-amd64", "socat"), in); err != nil {
 		t.Errorf("nobody wants it: %v %v", got, err)
 	}
 	_, err = a.resolve(request("linux-image-amd64", "libjq1"), in)
-	if gone, ok := errors.AsType[*GoneError](err); !ok || gone.Package != jq || gone.Now != "1.8-1" {
+	if gone, ok := errors.AsType[*distro.GoneError](err); !ok || gone.Package != jq || gone.Now != "1.8-1" {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestNewPackageWantsAnotherVersion(t *testing.T) {
 	a, locked := aged(t)
-	_, err := a.resolve(request("linux-image-amd64", "jq", "needy"), Input{Keep: locked, Fetcher: a.fetcher()})
+	_, err := a.resolve(request("linux-image-amd64", "jq", "needy"), distro.ResolveInput{Keep: locked, Fetcher: a.fetcher()})
 	unresolved, ok := errors.AsType[*UnresolvedError](err)
 	if !ok || !slices.Equal(unresolved.Kept, []string{"libjq1"}) {
 		t.Fatalf("got %v", err)
@@ -106,7 +104,8 @@ func TestAnyMirrorWillDo(t *testing.T) {
 		base, _, _ := strings.Cut(path, "pool/")
 		for kind, root := range map[string]string{"http": a.URL, "file": "file://" + a.dir} {
 			f := a.fetcher()
-			f.Mirrors = Mirrors("trixie", root+"/debian", root+"/"+base)
+			mirrors := Driver{}.Mirrors("trixie", root+"/debian", root+"/"+base)
+			f.Places = func(p distro.Package) []string { return Driver{}.Places(p, mirrors) }
 			if err := f.Fetch(t.Context(), []distro.Package{p}); err != nil {
 				t.Errorf("%s by %s: %v", name, kind, err)
 			}
@@ -119,32 +118,17 @@ func TestExpiredIndexes(t *testing.T) {
 	a := newTestArchive(t)
 	a.validUntil = "Thu, 4 Jun 2026 20:26:40 UTC"
 	a.fill(map[string][]deb{"trixie": {{"base-files", "13", essential}, {"linux-image-amd64", "6.12.1", ""}}})
-	_, err := a.resolve(request("linux-image-amd64"), Input{})
+	_, err := a.resolve(request("linux-image-amd64"), distro.ResolveInput{})
 	if _, ok := errors.AsType[*MirrorError](err); !ok || !strings.Contains(err.Error(), "hint: the mirror is old") {
 		t.Errorf("got %v", err)
 	}
-	for at, want := range map[string]string{"20260601T000000Z": "", "20260701T000000Z": "were valid until 2026-06-04T20:26:40Z"} {
-		a.prefix = "/archive/debian/" + at + "/"
+	for day, want := range map[string]string{"20260601T000000Z": "", "20260701T000000Z": "were valid until 2026-06-04T20:26:40Z"} {
+		a.prefix = "/archive/debian/" + day + "/"
 		mirror := a.URL + a.prefix
-		_, err := a.resolve(request("linux-image-amd64"), Input{Mirrors: Mirrors("trixie", mirror, mirror)})
+		_, err := a.resolve(request("linux-image-amd64"), distro.ResolveInput{Mirrors: at(mirror)})
 		_, stale := errors.AsType[*StaleError](err)
 		if stale != (want != "") || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", at, err)
+			t.Errorf("%s: %v", day, err)
 		}
-	}
-}
-
-func TestVendorFolderMayBeAMirror(t *testing.T) {
-	vendor := t.TempDir()
-	p := archive("jq", "content", "nowhere")
-	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/jq.deb"), []byte("content"))
-	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/same-size.deb"), []byte("another"))
-	f := Fetcher{Pool: t.TempDir(), Vendor: vendor}
-	if err := f.Fetch(t.Context(), []distro.Package{p}); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(f.PoolFile(p))
-	if err != nil || fmt.Sprintf("%x", sha256.Sum256(data)) != p.SHA256 {
-		t.Errorf("%q %v", data, err)
 	}
 }

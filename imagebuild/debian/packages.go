@@ -1,16 +1,13 @@
-// Package debian turns a list of wanted packages into a root tree, in three steps that each can be cached and locked:
-// Resolve (apt finds exact versions and digests), Fetch (every archive into a pool, checked), Unpack (mmdebstrap
-// from the pool alone, without a network). Debian and its derivatives only.
+// Package debian is Debian behind the seam of package distro. Resolve asks apt for exact versions and digests, Unpack makes
+// the tree by mmdebstrap, from the pool alone and without a network. Start with Driver.
 package debian
 
 import (
 	"slices"
+	"strings"
 
 	"slipway/imagebuild/distro"
 )
-
-// Architecture is the one that images are built for.
-const Architecture = "amd64"
 
 // Suites of a release: name of the index, and whether it lives on the security mirror. What two of them have is taken
 // from the first.
@@ -29,7 +26,7 @@ type suite struct {
 }
 
 // Mirrors gives every suite of a release its mirror.
-func Mirrors(release, main, security string) distro.Mirrors {
+func (Driver) Mirrors(release, main, security string) distro.Mirrors {
 	out := distro.Mirrors{}
 	for _, s := range suites(release) {
 		out[s.name] = main
@@ -108,22 +105,28 @@ var excluded = []string{
 // included paths are exceptions to excluded: licences ship with what they license.
 var included = []string{"/usr/share/doc/*/copyright"}
 
-// Wanted returns the sorted names of all packages to ask for: the base, what building needs, and extra.
-func Wanted(extra ...string) []string {
-	out := slices.Clone(extra)
+// Request asks for the base, what building needs, a kernel, and extra.
+func (d Driver) Request(release, kernel string, extra []string) distro.Request {
+	names := slices.Concat(extra, d.BuildOnly())
 	for _, p := range base {
-		out = append(out, p.name)
+		names = append(names, p.name)
 	}
-	out = append(out, BuildOnly()...)
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(names)
+	return distro.Request{
+		Name: "debian", Release: release, Architecture: architecture, Kernel: kernel, Packages: slices.Compact(names),
+	}
 }
 
-// BuildOnly returns the names of the packages that do not ship.
-func BuildOnly() []string {
+// BuildOnly returns the names of the packages that are there to build the image.
+func (Driver) BuildOnly() []string {
 	var out []string
 	for _, p := range buildOnly {
 		out = append(out, p.name)
 	}
 	return out
+}
+
+// Places: a point release moves security updates into the release and to the release's folders.
+func (Driver) Places(p distro.Package, m distro.Mirrors) []string {
+	return distro.Places(p, m, p.Path, strings.Replace(p.Path, "pool/updates/", "pool/", 1))
 }

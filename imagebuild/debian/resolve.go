@@ -11,22 +11,13 @@ import (
 	"slipway/imagebuild/distro"
 )
 
-// Input is what resolving needs besides the request.
-type Input struct {
-	Mirrors distro.Mirrors   // of every suite
-	Keep    []distro.Package // locked packages: their versions stay
-	Fetcher Fetcher          // brings those of them that the mirrors no longer list
-	Dir     string           // apt's own folder
-	Environ []string         // lines NAME=value, for its proxies
-}
-
 // Resolve asks apt for the exact closure of the request. The indexes are signed and apt checks them, so the digests in
 // the answer are Debian's own. The result is sorted by name.
-func Resolve(ctx context.Context, req distro.Request, in Input) ([]distro.Package, error) {
+func (Driver) Resolve(ctx context.Context, req distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
 	return newApt(in.Dir, in.Environ).resolve(ctx, req, in)
 }
 
-func (a apt) resolve(ctx context.Context, req distro.Request, in Input) ([]distro.Package, error) {
+func (a apt) resolve(ctx context.Context, req distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
 	if err := a.prepare(req, in.Mirrors); err != nil {
 		return nil, fmt.Errorf("preparing apt: %w", err)
 	}
@@ -77,7 +68,7 @@ func checkKept(pkgs, keep []distro.Package) error {
 	var errs []error
 	for _, k := range keep {
 		if p, ok := find(pkgs, k.Name); ok && p.SHA256 != k.SHA256 {
-			errs = append(errs, &GoneError{Package: k, Now: p.Version})
+			errs = append(errs, &distro.GoneError{Package: k, Now: p.Version, Snapshots: snapshots})
 		}
 	}
 	return errors.Join(errs...)

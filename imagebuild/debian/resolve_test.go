@@ -104,8 +104,8 @@ func TestResolveFromAnEmptyMirror(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	dir := t.TempDir()
-	in := Input{Mirrors: Mirrors("trixie", srv.URL+"/debian", srv.URL+"/security"), Dir: dir}
-	_, err := Resolve(t.Context(), request("k", "jq"), in)
+	in := distro.ResolveInput{Mirrors: Driver{}.Mirrors("trixie", srv.URL+"/debian", srv.URL+"/security"), Dir: dir}
+	_, err := Driver{}.Resolve(t.Context(), request("k", "jq"), in)
 	_, ok := errors.AsType[*MirrorError](err)
 	if !ok || !strings.Contains(err.Error(), "404") || !strings.Contains(err.Error(), "reading the package indexes of "+srv.URL+"/debian, "+srv.URL+"/security: ") {
 		t.Errorf("got %v", err)
@@ -119,8 +119,8 @@ func TestResolveThroughAProxy(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	defer srv.Close()
-	in := Input{Mirrors: at("http://mirror.invalid/debian"), Dir: t.TempDir(), Environ: []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}}
-	if _, err := Resolve(t.Context(), request("k"), in); err == nil {
+	in := distro.ResolveInput{Mirrors: at("http://mirror.invalid/debian"), Dir: t.TempDir(), Environ: []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}}
+	if _, err := (Driver{}).Resolve(t.Context(), request("k"), in); err == nil {
 		t.Error("no error")
 	}
 	if url, _ := asked.Load().(string); !strings.HasPrefix(url, "http://mirror.invalid/") {
@@ -131,7 +131,7 @@ func TestResolveThroughAProxy(t *testing.T) {
 // apt hears nothing of the host's own configuration.
 func TestAptConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	err := newApt(dir, nil).prepare(request("k"), Mirrors("trixie", "http://mirror/debian", "http://mirror/security"))
+	err := newApt(dir, nil).prepare(request("k"), Driver{}.Mirrors("trixie", "http://mirror/debian", "http://mirror/security"))
 	if err != nil {
 		t.Fatal(err)
 	}

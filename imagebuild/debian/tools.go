@@ -11,7 +11,7 @@ import (
 var hostTools = []struct{ name, command string }{{"apt", "apt-get"}, {"dpkg", "dpkg"}, {"mmdebstrap", "mmdebstrap"}}
 
 // Tools returns the versions of the host's programs that make a tree, by name.
-func Tools(ctx context.Context) (map[string]string, error) {
+func (Driver) Tools(ctx context.Context) (map[string]string, error) {
 	versions := packaged(ctx)
 	for _, t := range hostTools {
 		if versions[t.name] != "" {

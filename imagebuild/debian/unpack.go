@@ -20,11 +20,14 @@ import (
 	"slipway/imagebuild/sandbox"
 )
 
+// parallelReads are the archives that are looked into at once.
+const parallelReads = 8
+
 //go:embed files/unpack.sh
 var unpackScript string
 
 // TreeKey is the content key of a tree: everything that shapes it.
-func TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
+func (Driver) TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
 	for _, v := range []any{unpackScript, req, excluded, included, epoch} {
@@ -36,26 +39,26 @@ func TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:16])
 }
 
-// Unpack makes the tree in dest (which must not exist) from pool archives alone. work is scratch space.
-func Unpack(ctx context.Context, sb *sandbox.Sandbox, req distro.Request, pkgs []distro.Package, f Fetcher, work, dest string, epoch int64, log io.Writer) error {
-	repo := filepath.Join(work, "repo")
-	if err := writeRepo(ctx, repo, req, pkgs, f, epoch); err != nil {
+// Unpack makes the tree by mmdebstrap.
+func (Driver) Unpack(ctx context.Context, in distro.UnpackInput) error {
+	repo := filepath.Join(in.Work, "repo")
+	if err := writeRepo(ctx, repo, in.Request, in.Packages, in.Fetcher, in.Epoch); err != nil {
 		return fmt.Errorf("writing the package repository: %w", err)
 	}
-	kernel, _, _ := strings.Cut(req.Kernel, "/")
-	want := append(slices.Clone(req.Packages), kernel)
-	args := []string{repo, dest, req.Release, strings.Join(want, ","), fmt.Sprint(epoch)}
+	kernel, _, _ := strings.Cut(in.Request.Kernel, "/")
+	want := append(slices.Clone(in.Request.Packages), kernel)
+	args := []string{repo, in.Dest, in.Request.Release, strings.Join(want, ","), fmt.Sprint(in.Epoch)}
 	for _, p := range excluded {
 		args = append(args, "--dpkgopt=path-exclude="+p)
 	}
 	for _, p := range included {
 		args = append(args, "--dpkgopt=path-include="+p)
 	}
-	return sb.Run(ctx, sandbox.Script{Name: "unpacking packages", Text: unpackScript, Args: args, Output: log})
+	return in.Sandbox.Run(ctx, sandbox.Script{Name: "unpacking packages", Text: unpackScript, Args: args, Output: in.Log})
 }
 
 // writeRepo lays out a flat repository of links into the pool, with the indexes that apt wants.
-func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distro.Package, f Fetcher, epoch int64) error {
+func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distro.Package, f distro.Fetcher, epoch int64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distr
 	}
 	var index strings.Builder
 	for i, p := range pkgs {
-		name := p.SHA256 + ".deb"
+		name := p.SHA256 + suffix
 		if err := linkOrCopy(f.PoolFile(p), filepath.Join(dir, name)); err != nil {
 			return err
 		}
@@ -82,11 +85,11 @@ func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distr
 }
 
 // controlFields reads the control paragraph of every archive itself: a lock needs no copy of the indexes.
-func controlFields(ctx context.Context, pkgs []distro.Package, f Fetcher) ([]string, error) {
+func controlFields(ctx context.Context, pkgs []distro.Package, f distro.Fetcher) ([]string, error) {
 	out := make([]string, len(pkgs))
 	errs := make([]error, len(pkgs))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallelFetches)
+	slots := make(chan struct{}, parallelReads)
 	for i, p := range pkgs {
 		slots <- struct{}{}
 		wg.Go(func() {

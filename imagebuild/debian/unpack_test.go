@@ -13,7 +13,7 @@ import (
 )
 
 // pooled builds a package of nothing in f's pool.
-func pooled(t *testing.T, f Fetcher, name string) distro.Package {
+func pooled(t *testing.T, f distro.Fetcher, name string) distro.Package {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "tree", "DEBIAN"), 0o755); err != nil {
@@ -39,7 +39,7 @@ func pooled(t *testing.T, f Fetcher, name string) distro.Package {
 }
 
 func TestRepositoryIsReproducible(t *testing.T) {
-	f := Fetcher{Pool: t.TempDir()}
+	f := fetcher(t.TempDir(), "")
 	pkgs := []distro.Package{pooled(t, f, "aaa"), pooled(t, f, "bbb")}
 	var text [2]string
 	for i := range text {
@@ -69,7 +69,7 @@ func TestRepositoryIsReproducible(t *testing.T) {
 }
 
 func TestDamagedArchiveIsNamed(t *testing.T) {
-	f := Fetcher{Pool: t.TempDir()}
+	f := fetcher(t.TempDir(), "")
 	p := archive("jq", "no archive", "")
 	if err := os.WriteFile(f.PoolFile(p), []byte("no archive"), 0o644); err != nil {
 		t.Fatal(err)
@@ -83,16 +83,16 @@ func TestDamagedArchiveIsNamed(t *testing.T) {
 func TestTreeKeySeesEverything(t *testing.T) {
 	req := request("k", "jq")
 	pkgs := []distro.Package{archive("jq", "1", "")}
-	base := TreeKey(req, pkgs, 1)
+	base := Driver{}.TreeKey(req, pkgs, 1)
 	moved := archive("jq", "1", "elsewhere")
 	moved.Archive = "trixie-security"
-	if TreeKey(req, []distro.Package{moved}, 1) != base {
+	if (Driver{}).TreeKey(req, []distro.Package{moved}, 1) != base {
 		t.Error("where the same archives come from changes the tree")
 	}
 	other := req
 	other.Packages = []string{"jq", "socat"}
 	for name, key := range map[string]string{
-		"packages": TreeKey(other, pkgs, 1), "digests": TreeKey(req, []distro.Package{archive("jq", "2", "")}, 1), "epoch": TreeKey(req, pkgs, 2),
+		"packages": Driver{}.TreeKey(other, pkgs, 1), "digests": Driver{}.TreeKey(req, []distro.Package{archive("jq", "2", "")}, 1), "epoch": Driver{}.TreeKey(req, pkgs, 2),
 	} {
 		if key == base {
 			t.Errorf("other %s give the same key", name)
@@ -115,11 +115,11 @@ func TestPackageLists(t *testing.T) {
 		}
 	}
 	for _, p := range base {
-		if slices.Contains(BuildOnly(), p.name) || regexp.MustCompile(`ssh|telnet|gcc|python`).MatchString(p.name) {
+		if slices.Contains((Driver{}).BuildOnly(), p.name) || regexp.MustCompile(`ssh|telnet|gcc|python`).MatchString(p.name) {
 			t.Errorf("%s must not ship", p.name)
 		}
 	}
-	got := Wanted("zzz", "jq")
+	got := Driver{}.Request("trixie", "k", []string{"zzz", "jq"}).Packages
 	if !slices.IsSorted(got) || !slices.Contains(got, "zzz") || len(got) != len(base)+len(buildOnly)+1 {
 		t.Errorf("got %v", got)
 	}

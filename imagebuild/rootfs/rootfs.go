@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -11,7 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/template"
 
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/sandbox"
@@ -23,14 +26,29 @@ var script string
 //go:embed all:files/root
 var static embed.FS
 
-// Static returns the files that every image has, whatever its spec says.
-func Static() ([]overlay.Entry, error) {
+//go:embed files/20-slipway.preset.tmpl
+var preset string
+
+// Static returns the files that every image of a distribution has, whatever its spec says.
+func Static(facts distro.Facts) ([]overlay.Entry, error) {
 	entries, err := overlay.FromFS(static, "files/root", "/")
 	if err != nil {
 		return nil, fmt.Errorf("collecting the image's own files: %w", err)
 	}
 	emergency, err := initrd.Emergency()
-	return slices.Concat(entries, emergency, links), err
+	if err != nil {
+		return nil, err
+	}
+	tmpl, err := template.New("preset").Option("missingkey=error").Parse(preset)
+	if err != nil {
+		return nil, fmt.Errorf("reading the preset's template: %w", err)
+	}
+	var text bytes.Buffer
+	if err := tmpl.Execute(&text, facts.Units); err != nil {
+		return nil, fmt.Errorf("writing the preset: %w", err)
+	}
+	entries = append(entries, overlay.Entry{Path: "/usr/lib/systemd/system-preset/20-slipway.preset", Mode: 0o644, Content: text.Bytes()})
+	return slices.Concat(entries, emergency, links), nil
 }
 
 // links lead from the read-only root to state, and pin what an image must not say of itself.
@@ -63,6 +81,7 @@ func Debug() []overlay.Entry {
 type Input struct {
 	Tree    string
 	Adds    []overlay.Entry
+	Facts   distro.Facts
 	Purge   []string // packages that built the image and do not ship
 	Epoch   int64
 	Sandbox *sandbox.Sandbox
@@ -71,7 +90,7 @@ type Input struct {
 
 // KeyInputs are the inputs as values for a stage key; treeKey stands for the tree.
 func (in Input) KeyInputs(treeKey string) []any {
-	return []any{"rootfs", treeKey, overlay.Digest(in.Adds), in.Purge, in.Epoch, script}
+	return []any{"rootfs", treeKey, overlay.Digest(in.Adds), in.Facts, in.Purge, in.Epoch, script}
 }
 
 // Names of the results in the output directory.
@@ -85,7 +104,10 @@ func Build(ctx context.Context, in Input, out string) error {
 	adds, written := stream(in.Adds, in.Epoch)
 	err := in.Sandbox.Run(ctx, sandbox.Script{
 		Name: "packing the root", Text: script, Stdin: adds, Output: in.Log,
-		Args: []string{in.Tree, filepath.Clean(out), fmt.Sprint(in.Epoch), strings.Join(in.Purge, " ")},
+		Args: []string{
+			in.Tree, filepath.Clean(out), fmt.Sprint(in.Epoch), strings.Join(in.Purge, " "),
+			in.Facts.Purge, in.Facts.Database, in.Facts.ShipsAt, in.leftovers(),
+		},
 	})
 	if err := written(); err != nil && ctx.Err() == nil { // the cause; the script only saw its input end
 		return fmt.Errorf("collecting what the root adds: %w", err)
@@ -94,6 +116,15 @@ func Build(ctx context.Context, in Input, out string) error {
 		return err
 	}
 	return in.Sandbox.RemoveAll(ctx, filepath.Join(out, "work"))
+}
+
+// leftovers are the patterns of what does not ship of the package database.
+func (in Input) leftovers() string {
+	var out []string
+	for _, pattern := range in.Facts.Leftovers {
+		out = append(out, in.Facts.ShipsAt+"/"+pattern)
+	}
+	return strings.Join(out, " ")
 }
 
 // stream gives the entries as a tar that is never whole in memory. written ends it and says why it broke off, if it did.

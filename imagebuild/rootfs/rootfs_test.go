@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/overlay"
 	"slipway/internal/golden"
 )
@@ -29,7 +30,7 @@ func listing(entries []overlay.Entry) string {
 
 func own(t *testing.T) []overlay.Entry {
 	t.Helper()
-	entries, err := Static()
+	entries, err := Static(distro.Facts{Units: []string{"network.service", "time.service"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestPresetsSwitchOffTheRest(t *testing.T) {
 		}
 	}
 	enabled := content["/usr/lib/systemd/system-preset/20-slipway.preset"]
-	for _, unit := range []string{"slipwayd.service", "systemd-networkd.service", "chrony.service"} {
+	for _, unit := range []string{"slipwayd.service", "network.service", "time.service", "systemd-pstore.service"} {
 		if !strings.Contains(enabled, "enable "+unit+"\n") {
 			t.Errorf("%s is not enabled:\n%s", unit, enabled)
 		}
@@ -88,6 +89,7 @@ func TestKeyInputsSeeEverything(t *testing.T) {
 	for name, change := range map[string]func(*Input){
 		"adds":  func(in *Input) { in.Adds = in.Adds[1:] },
 		"purge": func(in *Input) { in.Purge = nil },
+		"facts": func(in *Input) { in.Facts.ShipsAt = "elsewhere" },
 		"epoch": func(in *Input) { in.Epoch = 2 },
 	} {
 		if key(change) == base {

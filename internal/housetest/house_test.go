@@ -203,6 +203,10 @@ func TestRulesCanFail(t *testing.T) {
 		"tests upwards":  {pkg{ImportPath: "slipway/cluster", TestImports: []string{"slipway/imagebuild/repart"}}, "a test of slipway/cluster imports"},
 		"outside tests":  {pkg{ImportPath: "slipway/test/qemu", XTestImports: []string{"slipway/cluster"}}, "built programs only"},
 		"tests get help": {pkg{ImportPath: "slipway/cluster", TestImports: []string{"slipway/internal/golden", "slipway/node"}}, ""},
+		"a driver":       {pkg{ImportPath: "slipway/imagebuild/rootfs", Imports: []string{"slipway/imagebuild/debian"}}, "imagebuild/rootfs imports slipway/imagebuild/debian"},
+		"nor the top":    {pkg{ImportPath: "slipway/imagebuild", Imports: []string{"slipway/imagebuild/debian"}}, "imports slipway/imagebuild/debian"},
+		"nor a verb":     {pkg{ImportPath: "slipway/cmd/slipway", Imports: []string{"slipway/imagebuild/debian"}}, "imports slipway/imagebuild/debian"},
+		"by the seam":    {pkg{ImportPath: "slipway/imagebuild", Imports: []string{"slipway/imagebuild/drivers", "slipway/imagebuild/distro"}}, ""},
 		"not a prefix":   {pkg{ImportPath: "slipway/imagebuild", Deps: []string{"github.com/vmware/govmomix"}}, ""},
 	} {
 		got := strings.Join(violations(c.p), "\n")

@@ -1,5 +1,6 @@
-# Assembles and packs the root: TREE OUT EPOCH PURGE, what to add as a tar on stdin. TREE is never written to.
-tree=$1 out=$2 epoch=$3 purge=$4
+# Assembles and packs the root: TREE OUT EPOCH PURGE PURGE_COMMANDS DATABASE SHIPS_AT LEFTOVERS, what to add as a tar on
+# stdin. TREE is never written to. The last four are facts about the distribution, see distro.Facts.
+tree=$1 out=$2 epoch=$3 purge=$4 purge_commands=$5 database=$6 ships_at=$7 leftovers=$8
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=$3 SYSTEMD_OFFLINE=1
 umask 022
 
@@ -14,7 +15,7 @@ cd "$work/root"
 mount -t proc proc proc
 mount -t tmpfs tmpfs dev
 for d in null zero urandom; do : > "dev/$d"; mount --bind "/dev/$d" "dev/$d"; done
-chroot . dpkg --purge --force-depends --no-triggers $purge
+[ -z "$purge" ] || eval "$purge_commands"
 tar -x --no-overwrite-dir
 
 # Units: exactly what our presets enable. The image's first boot would apply them again and find them done.
@@ -26,9 +27,9 @@ chroot . systemctl --global preset-all
 chroot . passwd --lock --quiet root
 umount -R dev proc
 find dev -mindepth 1 -delete
-mkdir -p usr/lib/sysimage usr/share/slipway/factory
-mv var/lib/dpkg usr/lib/sysimage/dpkg
-rm -rf var/lib/dracut var/cache/* var/log/* var/tmp/* tmp/* run/* etc/kernel usr/lib/sysimage/dpkg/lock* usr/lib/sysimage/dpkg/*-old usr/lib/sysimage/dpkg/triggers
+mkdir -p "$(dirname "$ships_at")" usr/share/slipway/factory
+[ "$database" = "$ships_at" ] || mv "$database" "$ships_at"
+rm -rf var/lib/dracut var/cache/* var/log/* var/tmp/* tmp/* run/* etc/kernel $leftovers
 rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/.pwd.lock var/lib/systemd/random-seed
 mkdir -p var/log/journal
 cp -a var usr/share/slipway/factory/var

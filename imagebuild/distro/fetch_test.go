@@ -1,4 +1,4 @@
-package debian
+package distro
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"slipway/imagebuild/distro"
 	"slipway/internal/durable"
 )
 
@@ -35,8 +34,8 @@ func mirror(t *testing.T) (*httptest.Server, *atomic.Int64) {
 func TestFetchFillsThePoolOnce(t *testing.T) {
 	srv, hits := mirror(t)
 	var last, total atomic.Int64
-	f := Fetcher{Pool: filepath.Join(t.TempDir(), "pool"), Mirrors: at(srv.URL), Client: srv.Client(), Done: func(n, of int64) { last.Store(max(n, last.Load())); total.Store(of) }}
-	pkgs := []distro.Package{archive("a", "a.deb", "a.deb"), archive("bb", "bb.deb", "bb.deb")}
+	f := Fetcher{Suffix: ".deb", Pool: filepath.Join(t.TempDir(), "pool"), Places: at(srv.URL), Client: srv.Client(), Done: func(n, of int64) { last.Store(max(n, last.Load())); total.Store(of) }}
+	pkgs := []Package{archive("a", "a.deb", "a.deb"), archive("bb", "bb.deb", "bb.deb")}
 	for range 2 {
 		if err := f.Fetch(t.Context(), pkgs); err != nil {
 			t.Fatal(err)
@@ -63,9 +62,9 @@ func TestFetchFillsThePoolOnce(t *testing.T) {
 
 func TestFetchRefusesAnotherDigest(t *testing.T) {
 	srv, _ := mirror(t)
-	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at(srv.URL), Client: srv.Client()}
 	want, got := archive("jq", "jq.deb", "other.deb"), archive("jq", "other.deb", "")
-	err := f.Fetch(t.Context(), []distro.Package{want})
+	err := f.Fetch(t.Context(), []Package{want})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -85,7 +84,8 @@ func TestFetchGone(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits++; w.WriteHeader(status) }))
 		defer srv.Close()
 		p := archive("containerd", "x", "pool/containerd.deb")
-		err := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}.Fetch(t.Context(), []distro.Package{p})
+		f := Fetcher{Suffix: ".deb", Snapshots: "https://snapshot.debian.org/archive/debian/<time>", Pool: t.TempDir(), Places: at(srv.URL), Client: srv.Client()}
+		err := f.Fetch(t.Context(), []Package{p})
 		gone, ok := errors.AsType[*GoneError](err)
 		if want := srv.URL + "/" + p.Path; !ok || gone.Package != p || hits != 1 || !slices.Equal(gone.URLs, []string{want}) {
 			t.Fatalf("%d requests, %v", hits, err)
@@ -148,8 +148,8 @@ func TestFetchTriesThreeTimes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, n := c.reply.client()
-				f := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}
-				err := f.Fetch(t.Context(), []distro.Package{archive("jq", "jq", "jq.deb")})
+				f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at("http://mirror.example"), Client: client}
+				err := f.Fetch(t.Context(), []Package{archive("jq", "jq", "jq.deb")})
 				if n.Load() != c.tries || (err == nil) != (c.want == nil) {
 					t.Fatalf("%d tries, %v", n.Load(), err)
 				}
@@ -167,14 +167,14 @@ func TestVendorFolderComesFirst(t *testing.T) {
 	srv, hits := mirror(t)
 	vendor := t.TempDir()
 	for name, content := range map[string]string{"pool/a/any-name.deb": "a.deb", "wrong.deb": "not what the lock says", "b.txt": "b.deb"} {
-		writeFile(t, filepath.Join(vendor, name), []byte(content))
+		writeFile(t, filepath.Join(vendor, name), content)
 	}
-	f := Fetcher{Pool: t.TempDir(), Vendor: vendor, Mirrors: at(srv.URL), Client: srv.Client()}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Vendor: vendor, Places: at(srv.URL), Client: srv.Client()}
 	a, b := archive("a", "a.deb", "gone/a.deb"), archive("b", "b.deb", "b.deb")
-	if err := f.Fetch(t.Context(), []distro.Package{a}); err != nil || hits.Load() != 0 {
+	if err := f.Fetch(t.Context(), []Package{a}); err != nil || hits.Load() != 0 {
 		t.Fatalf("%d requests, %v", hits.Load(), err)
 	}
-	if err := f.Fetch(t.Context(), []distro.Package{a, b}); err != nil || hits.Load() != 1 {
+	if err := f.Fetch(t.Context(), []Package{a, b}); err != nil || hits.Load() != 1 {
 		t.Fatalf("what the folder lacks comes from the mirror: %d requests, %v", hits.Load(), err)
 	}
 }
@@ -197,8 +197,8 @@ func TestCancelledFetchLeavesNothing(t *testing.T) {
 	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-half; cancel() }()
-	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
-	pkgs := []distro.Package{archive("a", content, "a.deb")}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at(srv.URL), Client: srv.Client()}
+	pkgs := []Package{archive("a", content, "a.deb")}
 	if err := f.Fetch(ctx, pkgs); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
@@ -216,7 +216,7 @@ func TestCancelledFetchLeavesNothing(t *testing.T) {
 
 func TestFetchSweepsThePool(t *testing.T) {
 	srv, _ := mirror(t)
-	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at(srv.URL), Client: srv.Client()}
 	for name, age := range map[string]time.Duration{"part-old": 25 * time.Hour, "part-new": time.Hour, "other": 25 * time.Hour} {
 		path := filepath.Join(f.Pool, name)
 		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, time.Time{}, time.Now().Add(-age))); err != nil {
@@ -245,7 +245,7 @@ func TestFetchGivesUpOnSilence(t *testing.T) {
 			resp.Body = io.NopCloser(stalled{r.Context()})
 			return resp, nil
 		})}
-		err := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}.Fetch(t.Context(), []distro.Package{archive("jq", "jq", "jq.deb")})
+		err := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at("http://mirror.example"), Client: client}.Fetch(t.Context(), []Package{archive("jq", "jq", "jq.deb")})
 		if n != tries || err == nil || !strings.Contains(err.Error(), "fetching jq: nothing came for 1m0s") {
 			t.Fatalf("%d tries, %v", n, err)
 		}
@@ -258,11 +258,11 @@ func TestFetchGivesUpOnSilence(t *testing.T) {
 // A file of the pool is what its name says only if its digest says so.
 func TestDamagedPoolIsFetchedAnew(t *testing.T) {
 	srv, hits := mirror(t)
-	f := Fetcher{Pool: t.TempDir(), Mirrors: at(srv.URL), Client: srv.Client()}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at(srv.URL), Client: srv.Client()}
 	p := archive("a", "a.deb", "a.deb")
-	writeFile(t, f.PoolFile(p), []byte("A.deb")) // the right size
+	writeFile(t, f.PoolFile(p), "A.deb") // the right size
 	for range 2 {
-		if err := f.Fetch(t.Context(), []distro.Package{p}); err != nil {
+		if err := f.Fetch(t.Context(), []Package{p}); err != nil {
 			t.Fatal(err)
 		}
 		if sum, err := durable.Digest(f.PoolFile(p)); err != nil || sum != p.SHA256 || hits.Load() != 1 {
@@ -303,8 +303,8 @@ func TestFetchIsBounded(t *testing.T) {
 				}).client()
 				p := archive("jq", "jq", "jq.deb")
 				p.Size = c.size
-				f := Fetcher{Pool: t.TempDir(), Mirrors: at("http://mirror.example"), Client: client}
-				err := f.Fetch(t.Context(), []distro.Package{p})
+				f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Places: at("http://mirror.example"), Client: client}
+				err := f.Fetch(t.Context(), []Package{p})
 				if err == nil || !strings.HasPrefix(err.Error(), c.want) || !strings.Contains(err.Error(), "\nhint: ") || n.Load() != 1 {
 					t.Errorf("%d requests, %v", n.Load(), err)
 				}
@@ -313,5 +313,27 @@ func TestFetchIsBounded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestVendorFolderMayBeAMirror(t *testing.T) {
+	vendor := t.TempDir()
+	p := archive("jq", "content", "nowhere")
+	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/jq.deb"), "content")
+	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/same-size.deb"), "another")
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Vendor: vendor, Places: at("")}
+	if err := f.Fetch(t.Context(), []Package{p}); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := durable.Digest(f.PoolFile(p)); err != nil || sum != p.SHA256 {
+		t.Errorf("%s %v", sum, err)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	m := Mirrors{"main": "http://a/debian/", "security": "file:///b", "updates": "http://a/debian"}
+	got := Places(Package{Archive: "security"}, m, "pool/g++ 1.deb")
+	if want := []string{"file:///b/pool/g%2B%2B%201.deb", "http://a/debian/pool/g%2B%2B%201.deb"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package debian
+package distro
 
 import (
 	"context"
@@ -8,28 +8,25 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"slipway/imagebuild/distro"
 	"slipway/internal/durable"
 )
 
 // Fetcher brings archives into a pool: one file per digest, so the pool never goes stale.
 type Fetcher struct {
-	Pool    string // directory, files named <sha256>.deb
-	Vendor  string // optional directory, to look for .deb files in it and below before the network
-	Mirrors distro.Mirrors
-	Client  *http.Client
-	Done    func(bytes, total int64) // progress; may be nil
+	Pool      string // directory, files named by their digest and Suffix
+	Suffix    string // of archive files
+	Places    func(Package) []string
+	Snapshots string // how mirrors of an earlier day look, for a hint
+	Vendor    string // optional directory, to look for archives in it and below before the network
+	Client    *http.Client
+	Done      func(bytes, total int64) // progress; may be nil
 }
 
 const (
@@ -42,7 +39,7 @@ const (
 )
 
 // Fetch makes sure that every package is in the pool with the right digest.
-func (f Fetcher) Fetch(ctx context.Context, pkgs []distro.Package) error {
+func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
 	if err := os.MkdirAll(f.Pool, 0o755); err != nil {
 		return fmt.Errorf("making the package pool: %w", err)
 	}
@@ -88,10 +85,10 @@ func (f Fetcher) sweep() {
 }
 
 // PoolFile is where the pool keeps p.
-func (f Fetcher) PoolFile(p distro.Package) string { return filepath.Join(f.Pool, p.SHA256+".deb") }
+func (f Fetcher) PoolFile(p Package) string { return filepath.Join(f.Pool, p.SHA256+f.Suffix) }
 
 // one tries three times, unless trying again is of no use.
-func (f Fetcher) one(ctx context.Context, p distro.Package, vendored string) error {
+func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
 	if f.has(p) {
 		return nil
 	}
@@ -116,7 +113,7 @@ func (f Fetcher) one(ctx context.Context, p distro.Package, vendored string) err
 }
 
 // has says whether the pool has p, the whole of it and nothing else: disks rot, and others may write there.
-func (f Fetcher) has(p distro.Package) bool {
+func (f Fetcher) has(p Package) bool {
 	st, err := os.Stat(f.PoolFile(p))
 	if err != nil || st.Size() != p.Size {
 		return false
@@ -125,7 +122,7 @@ func (f Fetcher) has(p distro.Package) bool {
 	return err == nil && sum == p.SHA256
 }
 
-func (f Fetcher) try(ctx context.Context, p distro.Package, vendored string) error {
+func (f Fetcher) try(ctx context.Context, p Package, vendored string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	src, err := f.open(ctx, p, vendored)
@@ -137,22 +134,22 @@ func (f Fetcher) try(ctx context.Context, p distro.Package, vendored string) err
 }
 
 // open takes the first place that has p. A digest says what p is, so any place will do.
-func (f Fetcher) open(ctx context.Context, p distro.Package, vendored string) (io.ReadCloser, error) {
+func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadCloser, error) {
 	if vendored != "" {
 		return os.Open(vendored)
 	}
-	places := f.places(p)
+	places := f.Places(p)
 	for _, place := range places {
 		src, err := f.get(ctx, p, place)
 		if src != nil || err != nil {
 			return src, err
 		}
 	}
-	return nil, &GoneError{Package: p, URLs: places}
+	return nil, &GoneError{Package: p, URLs: places, Snapshots: f.Snapshots}
 }
 
 // get returns neither a file nor an error when the place does not have it.
-func (f Fetcher) get(ctx context.Context, p distro.Package, place string) (io.ReadCloser, error) {
+func (f Fetcher) get(ctx context.Context, p Package, place string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", p.Name, err)
@@ -186,30 +183,6 @@ func openLocal(path string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// places are the URLs where mirrors may have p: where it was, and then in the other suites, because a point release moves
-// security updates into the release and to the release's folders.
-func (f Fetcher) places(p distro.Package) []string {
-	bases := []string{f.Mirrors[p.Archive]}
-	for _, archive := range slices.Sorted(maps.Keys(f.Mirrors)) {
-		bases = append(bases, f.Mirrors[archive])
-	}
-	var out []string
-	for i, base := range bases {
-		for _, path := range []string{p.Path, strings.Replace(p.Path, "pool/updates/", "pool/", 1)} {
-			place := strings.TrimRight(base, "/") + "/" + escape(path)
-			if base != "" && !slices.Contains(bases[:i], base) && !slices.Contains(out, place) {
-				out = append(out, place)
-			}
-		}
-	}
-	return out
-}
-
-// escape writes a path as a part of a URL. A plus is escaped too: some mirrors take it for a blank.
-func escape(path string) string {
-	return strings.ReplaceAll((&url.URL{Path: path}).EscapedPath(), "+", "%2B")
-}
-
 // networkError is what may be better at the next try.
 type networkError struct{ error }
 
@@ -236,7 +209,7 @@ func (r *patientReader) Read(p []byte) (int, error) {
 }
 
 // store writes src under a temporary name, checks it and only then gives it its place.
-func (f Fetcher) store(p distro.Package, src io.Reader) error {
+func (f Fetcher) store(p Package, src io.Reader) error {
 	tmp, err := os.CreateTemp(f.Pool, partial)
 	if err != nil {
 		return fmt.Errorf("storing %s: %w", p.Name, err)
@@ -261,7 +234,7 @@ func (f Fetcher) store(p distro.Package, src io.Reader) error {
 }
 
 // vendored maps digests to files of the vendor folder. Only files of a wanted size are read: the folder may be a mirror.
-func (f Fetcher) vendored(pkgs []distro.Package) (map[string]string, error) {
+func (f Fetcher) vendored(pkgs []Package) (map[string]string, error) {
 	if f.Vendor == "" {
 		return nil, nil
 	}
@@ -271,7 +244,7 @@ func (f Fetcher) vendored(pkgs []distro.Package) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	err := filepath.WalkDir(f.Vendor, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".deb" {
+		if err != nil || d.IsDir() || filepath.Ext(path) != f.Suffix {
 			return err
 		}
 		st, err := os.Stat(path) // a link to an archive is one too
