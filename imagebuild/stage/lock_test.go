@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestBusy(t *testing.T) {
@@ -65,12 +66,13 @@ func TestOneAtATime(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 20 {
+			for range 2000 {
 				unlock, err := Locker{}.Lock(t.Context(), path)
 				if err != nil {
 					continue // busy
 				}
 				most.Store(max(most.Load(), inside.Add(1)))
+				time.Sleep(20 * time.Microsecond)
 				inside.Add(-1)
 				unlock()
 			}
