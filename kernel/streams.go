@@ -37,9 +37,9 @@ func FindStream(distro, release, name string) (Stream, error) {
 		names = append(names, s.Name)
 	}
 	if names == nil {
-		return Stream{}, fmt.Errorf("finding kernel stream: none known for %q %q\nknown are %s", distro, release, knownReleases())
+		return Stream{}, fmt.Errorf("finding kernel stream: none known for %q %q\nhint: known are %s", distro, release, knownReleases())
 	}
-	return Stream{}, fmt.Errorf("finding kernel stream %q of %s %s: not known\nallowed are %s", name, distro, release, strings.Join(names, ", "))
+	return Stream{}, fmt.Errorf("finding kernel stream %q of %s %s: not known\nhint: allowed are %s", name, distro, release, strings.Join(names, ", "))
 }
 
 func knownReleases() string {

@@ -65,14 +65,18 @@ func (g Guestinfo) Decode() ([]byte, error) {
 	return ign, nil
 }
 
-// Pointer is a config that only says where the node's own is served, BASE/<node>.ign, and what its SHA-256 is, so that
-// nobody on the way can exchange it.
-func Pointer(base, node string, ign []byte) ([]byte, error) {
+// FileName is that of a node's config. Names of clusters and nodes have no dots, so configs of two clusters fit into one
+// folder, and a config is known by its name wherever it is copied to.
+func FileName(cluster, node string) string { return cluster + "." + node + ".ign" }
+
+// Pointer is a config that only says where a node's own is served, BASE/FILE, and what its SHA-256 is, so that nobody on
+// the way can exchange it.
+func Pointer(base, file string, ign []byte) ([]byte, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, inputError{errors.New("pointing to the config: the URL must be like https://configs.example.org/demo, without user, query and fragment")}
 	}
-	u = u.JoinPath(node + ".ign")
+	u = u.JoinPath(file)
 	cfg := types.Config{Ignition: types.Ignition{
 		Version: types.MaxVersion.String(),
 		Config: types.IgnitionConfig{Replace: types.Resource{
@@ -82,10 +86,10 @@ func Pointer(base, node string, ign []byte) ([]byte, error) {
 	}}
 	out, err := json.Marshal(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("pointing to the config of %q: encoding Ignition: %w", node, err)
+		return nil, fmt.Errorf("pointing to config %q: encoding Ignition: %w", file, err)
 	}
 	if err := check(out); err != nil {
-		return nil, fmt.Errorf("pointing to the config of %q: %w", node, err)
+		return nil, fmt.Errorf("pointing to config %q: %w", file, err)
 	}
 	return append(out, '\n'), nil
 }

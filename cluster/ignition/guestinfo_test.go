@@ -61,20 +61,20 @@ func TestGuestinfoLimit(t *testing.T) {
 
 func TestPointer(t *testing.T) {
 	ign := noise(100_000)
-	out, err := Pointer("https://configs.example.org/demo/", "n1", ign)
+	out, err := Pointer("https://configs.example.org/demo/", FileName("demo", "n1"), ign)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf(`{"ignition":{"config":{"replace":{"source":"https://configs.example.org/demo/n1.ign","verification":{"hash":"sha256-%x"}}},"proxy":{},"security":{"tls":{}},"timeouts":{},"version":"3.6.0"}`, sha256.Sum256(ign))
+	want := fmt.Sprintf(`{"ignition":{"config":{"replace":{"source":"https://configs.example.org/demo/demo.n1.ign","verification":{"hash":"sha256-%x"}}},"proxy":{},"security":{"tls":{}},"timeouts":{},"version":"3.6.0"}`, sha256.Sum256(ign))
 	if !strings.HasPrefix(string(out), want) {
 		t.Errorf("got  %s\nwant %s", out, want)
 	}
 	cfg, _, err := v3_6.Parse(out)
-	if err != nil || *cfg.Ignition.Config.Replace.Source != "https://configs.example.org/demo/n1.ign" {
+	if err != nil || *cfg.Ignition.Config.Replace.Source != "https://configs.example.org/demo/demo.n1.ign" {
 		t.Errorf("Ignition reads %+v, %v", cfg.Ignition, err)
 	}
 	for _, base := range []string{"", "demo", "ftp://a/b", "https://", "https://user:secret@a/b", "https://a/b?c", "https://a/b#c", "://"} {
-		_, err := Pointer(base, "n1", ign)
+		_, err := Pointer(base, "demo.n1.ign", ign)
 		var coded interface{ ExitCode() int }
 		if !errors.As(err, &coded) || coded.ExitCode() != 2 || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: got %v", base, err)

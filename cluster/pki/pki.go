@@ -115,7 +115,7 @@ func Open(store Store, now time.Time) (*PKI, error) {
 	for _, a := range authorities() {
 		pair, err := p.load(a.name)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, inputError{fmt.Errorf("opening the secrets: no %s in %s\nrun `slipway pki init` first", a.title, store)}
+			return nil, inputError{fmt.Errorf("opening the secrets: no %s in %s\nhint: run `slipway pki init` first", a.title, store)}
 		}
 		if err != nil {
 			return nil, err
@@ -164,7 +164,7 @@ func (p *PKI) Check(id string) error {
 // belongs refuses the CA of another cluster: nodes of two clusters must never trust each other.
 func (p *PKI) belongs(a authority, id string) error {
 	if cn := p.cas[a.name].Cert.Subject.CommonName; cn != a.subject(id) {
-		return inputError{fmt.Errorf("opening the secrets: %s holds the %q, which is not that of cluster %q\nchoose this cluster's own folder with --secrets", p.store, cn, id)}
+		return inputError{fmt.Errorf("opening the secrets: %s holds the %q, which is not that of cluster %q\nhint: choose this cluster's own folder with --secrets", p.store, cn, id)}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func parseRecipients(text string) ([]age.Recipient, error) {
 	}
 	r, err := age.ParseRecipients(strings.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("reading age recipients: %w\na recipient looks like age1...; `age-keygen` makes one", err)
+		return nil, fmt.Errorf("reading age recipients: %w\nhint: a recipient looks like age1...; `age-keygen` makes one", err)
 	}
 	return r, nil
 }
@@ -56,7 +56,7 @@ func encrypt(data []byte, to []age.Recipient) ([]byte, error) {
 
 func (d *Dir) decrypt(name string, sealed []byte) ([]byte, error) {
 	if len(d.identities) == 0 {
-		return nil, inputError{fmt.Errorf("reading the secrets: the keys in %q are encrypted\ngive the identity with --age-identity FILE", d.path)}
+		return nil, inputError{fmt.Errorf("reading the secrets: the keys in %q are encrypted\nhint: give the identity with --age-identity FILE", d.path)}
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), d.identities...)
 	if err != nil {

@@ -179,7 +179,7 @@ func (p *PKI) key(pair *Pair) ([]byte, error) {
 	}
 	keyPEM, err := p.store.Get(pair.Name + ".key")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, inputError{fmt.Errorf("reading key %q of %s: the certificate is there, its key is not\nrestore the key from your backup", pair.Name, p.store)}
+		return nil, inputError{fmt.Errorf("reading key %q of %s: the certificate is there, its key is not\nhint: restore the key from your backup", pair.Name, p.store)}
 	}
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ type Dir struct {
 // to read keys of an encrypted store.
 func OpenDir(path string, identities []age.Identity) (*Dir, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, inputError{fmt.Errorf("opening the secrets: %q: %w\nrun `slipway pki init` first", path, fs.ErrNotExist)}
+		return nil, inputError{fmt.Errorf("opening the secrets: %q: %w\nhint: run `slipway pki init` first", path, fs.ErrNotExist)}
 	}
 	d := &Dir{path: path, identities: identities}
 	if err := d.acquire(); err != nil {
@@ -108,7 +108,7 @@ func (d *Dir) settle(text string) error {
 		return fmt.Errorf("making the secrets folder: %w", err)
 	}
 	if keys, _ := filepath.Glob(filepath.Join(d.path, "*.key")); len(keys) > 0 {
-		return inputError{fmt.Errorf("making the secrets folder: %q already holds keys that are not encrypted\nchoose another folder with --secrets, or leave --age-recipient out", d.path)}
+		return inputError{fmt.Errorf("making the secrets folder: %q already holds keys that are not encrypted\nhint: choose another folder with --secrets, or leave --age-recipient out", d.path)}
 	}
 	if err := d.write(recipientsFile, []byte(text)); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (d *Dir) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the secrets: %w", err)
 	}
 	if strings.HasSuffix(name, ".key") && info.Mode().Perm()&0o077 != 0 {
-		return nil, inputError{fmt.Errorf("reading the secrets: key %q has mode %#o, so others can read it\nrun `chmod 600` on it if you still trust it", path, info.Mode().Perm())}
+		return nil, inputError{fmt.Errorf("reading the secrets: key %q has mode %#o, so others can read it\nhint: run `chmod 600` on it if you still trust it", path, info.Mode().Perm())}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

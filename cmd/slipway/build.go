@@ -62,7 +62,7 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
-	f.StringVarP(&o.out, "output", "o", "out", "folder for the artefacts")
+	f.StringVarP(&o.out, "output", "o", "out", "the folder to write to")
 	f.StringVar(&o.cache, "cache", "", cacheHelp)
 	f.StringVar(&o.vendor, "vendor", "", "folder to look for .deb files in and below it before the network")
 	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: the one that slipway carries)")

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 )
 
 // Exit codes, the same for every verb.
@@ -18,7 +20,8 @@ const (
 )
 
 const exitCodeHelp = `Exit codes: 0 done; 1 the work failed; 2 wrong input, nothing written; 3 the lock has drifted;
-4 another slipway works in the same folder; 130 interrupted.`
+4 another slipway works in the same folder; 130 interrupted.
+With --json, where there is that flag, standard output is one JSON document, of an error {"error", "hints", "exitCode"}.`
 
 // usageError is a wrong command line.
 type usageError struct{ error }
@@ -39,6 +42,41 @@ func report(s streams, err error) int {
 		return exitCanceled
 	}
 	fmt.Fprintf(s.err, "slipway: %v\n", err)
+	return codeOf(err)
+}
+
+// failure is what --json prints where a verb had nothing else to print.
+type failure struct {
+	Error string   `json:"error"`
+	Hints []string `json:"hints,omitempty"`
+	Code  int      `json:"exitCode"`
+}
+
+// reportJSON prints err for a program, as the one document on standard output.
+func reportJSON(s streams, err error) {
+	if err == nil {
+		return
+	}
+	f := failure{Code: codeOf(err)}
+	var text []string
+	for _, line := range strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n") {
+		if hint, ok := strings.CutPrefix(line, "hint: "); ok {
+			f.Hints = append(f.Hints, hint)
+		} else {
+			text = append(text, line)
+		}
+	}
+	f.Error = strings.Join(text, "\n")
+	if err := json.NewEncoder(s.out).Encode(f); err != nil {
+		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
+	}
+}
+
+// codeOf is the exit code of an error.
+func codeOf(err error) int {
+	if errors.Is(err, context.Canceled) {
+		return exitCanceled
+	}
 	var coded interface {
 		error
 		ExitCode() int

@@ -5,17 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"slipway/cluster/ignition"
 )
 
 // guestinfo packs a node's config for VMware, or a pointer to where it is served.
-func guestinfo(node string, ign []byte, base string) (ignition.Guestinfo, error) {
+func guestinfo(cluster, node string, ign []byte, base string) (ignition.Guestinfo, error) {
 	if base == "" {
 		return ignition.NewGuestinfo(node, ign)
 	}
-	pointer, err := ignition.Pointer(base, node, ign)
+	pointer, err := ignition.Pointer(base, ignition.FileName(cluster, node), ign)
 	if err != nil {
 		return ignition.Guestinfo{}, err
 	}
@@ -36,27 +35,24 @@ func checkConfigURL(url string, dhcp bool) error {
 }
 
 // guestinfoLines is a line of JSON a node: its name and the two values.
-func guestinfoLines(s streams, files []outFile, base string) ([]byte, error) {
+func guestinfoLines(s streams, nodes []ignition.Node, base string) ([]byte, error) {
 	warnPlain(s, base)
 	var out bytes.Buffer
-	for _, f := range files {
-		pair, err := guestinfo(f.node(), f.data, base)
+	for _, n := range nodes {
+		pair, err := guestinfo(n.Config.Cluster.Name, n.Config.Node, n.Ignition, base)
 		if err != nil {
 			return nil, err
 		}
 		line := struct {
 			Node string `json:"node"`
 			ignition.Guestinfo
-		}{f.node(), pair}
+		}{n.Config.Node, pair}
 		if err := json.NewEncoder(&out).Encode(line); err != nil {
 			return nil, fmt.Errorf("encoding guestinfo: %w", err)
 		}
 	}
 	return out.Bytes(), nil
 }
-
-// node is whose config the file is.
-func (f outFile) node() string { return strings.TrimSuffix(f.name, ".ign") }
 
 // warnPlain speaks up when keys would travel in the clear.
 func warnPlain(s streams, base string) {

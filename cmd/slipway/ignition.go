@@ -16,15 +16,16 @@ func newIgnitionCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ignition",
 		Short: "Write each node's Ignition config",
-		Long: `Writes OUT/<node>.ign for every node: its contract, its certificates, name, network and time sources, and your
+		Long: `Writes OUT/<cluster>.<node>.ign for every node: its contract, its certificates, name, network and time sources, and your
 Butane snippets. The certificates are issued as needed and kept with the secrets, so the same spec gives the same files.
 
 The files hold private keys (never those of the CAs): hand them to the machines and to nobody else.
 
 With --format guestinfo it prints instead, as a line of JSON a node, the two values by which a VMware guest gets its
 config. A config is at most 48 KiB, packed: serve larger ones yourself, to the nodes and nobody else, and say where with
---config-url. The values then point to BASE/<node>.ign, whose SHA-256 they hold, and the files are written as well. A node
-knows its address from its config: until it has one it gets to BASE by DHCP alone, which --config-dhcp says there is.
+--config-url. The values then point to BASE/<cluster>.<node>.ign, whose SHA-256 they hold, and the files are written as
+well. A node knows its address from its config: until it has one it gets to BASE by DHCP alone, which --config-dhcp says
+there is.
 
 ` + exitCodeHelp,
 		Example: "  slipway ignition -f cluster.yaml -o out/\n  slipway ignition --format guestinfo | jq -r 'select(.node == \"n1\")[\"guestinfo.ignition.config.data\"]'",
@@ -33,7 +34,7 @@ knows its address from its config: until it has one it gets to BASE by DHCP alon
 	}
 	o.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&o.out, "output", "o", "out", "folder to write to")
+	f.StringVarP(&o.out, "output", "o", "out", "the folder to write to")
 	f.StringVar(&o.format, "format", formatFiles, "files, or guestinfo")
 	f.StringVar(&o.configURL, "config-url", "", "guestinfo: where you serve the files")
 	f.BoolVar(&o.configDHCP, "config-dhcp", false, configDHCPHelp)
@@ -81,14 +82,20 @@ func runIgnition(s streams, o ignitionOptions) error {
 		return err
 	}
 	files := configFiles(nodes)
-	lines, err := o.lines(s, files)
+	lines, err := o.lines(s, nodes)
 	if err != nil {
 		return err
+	}
+	toFiles := o.format == formatFiles || o.configURL != ""
+	if toFiles {
+		if err := inTheWay(o.out, files); err != nil { // before anything is written
+			return err
+		}
 	}
 	if err := set.Save(); err != nil {
 		return err
 	}
-	if o.format == formatFiles || o.configURL != "" {
+	if toFiles {
 		if err := o.write(s, files); err != nil {
 			return err
 		}
@@ -98,11 +105,11 @@ func runIgnition(s streams, o ignitionOptions) error {
 }
 
 // lines is what goes to standard output.
-func (o ignitionOptions) lines(s streams, files []outFile) ([]byte, error) {
+func (o ignitionOptions) lines(s streams, nodes []ignition.Node) ([]byte, error) {
 	if o.format != formatGuestinfo {
 		return nil, nil
 	}
-	return guestinfoLines(s, files, o.configURL)
+	return guestinfoLines(s, nodes, o.configURL)
 }
 
 // write puts the files into the output folder, and says how large they are.
@@ -134,20 +141,18 @@ type outFile struct {
 func configFiles(nodes []ignition.Node) []outFile {
 	var files []outFile
 	for _, n := range nodes {
-		files = append(files, outFile{n.Config.Node + ".ign", n.Ignition})
+		files = append(files, outFile{ignition.FileName(n.Config.Cluster.Name, n.Config.Node), n.Ignition})
 	}
 	return files
 }
 
 // writeAll puts files into dir, readable by the user alone: all of them or none.
 func writeAll(dir string, files []outFile) error {
+	if err := inTheWay(dir, files); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the output folder: %w", err)
-	}
-	for _, f := range files {
-		if info, err := os.Stat(filepath.Join(dir, f.name)); err == nil && !info.Mode().IsRegular() {
-			return usageError{fmt.Errorf("writing %q: %q is in the way and no file", f.name, filepath.Join(dir, f.name))}
-		}
 	}
 	var staged []string
 	defer func() {
@@ -167,6 +172,19 @@ func writeAll(dir string, files []outFile) error {
 	for i, f := range files {
 		if err := os.Rename(staged[i], filepath.Join(dir, f.name)); err != nil {
 			return fmt.Errorf("writing %q: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// inTheWay refuses an output folder that is none, and files whose names others have.
+func inTheWay(dir string, files []outFile) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return usageError{fmt.Errorf("writing to %q: it is no folder", dir)}
+	}
+	for _, f := range files {
+		if info, err := os.Stat(filepath.Join(dir, f.name)); err == nil && !info.Mode().IsRegular() {
+			return usageError{fmt.Errorf("writing %q: %q is in the way and no file", f.name, filepath.Join(dir, f.name))}
 		}
 	}
 	return nil

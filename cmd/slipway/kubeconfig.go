@@ -25,7 +25,7 @@ it an administrator (group system:masters).
 		RunE:    func(*cobra.Command, []string) error { return runKubeconfig(s, o, out, server) },
 	}
 	o.addFlags(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write, mode 0600 (default: standard output)")
+	cmd.Flags().StringVarP(&out, "output", "o", "-", "the file to write, mode 0600; - for standard output")
 	cmd.Flags().StringVar(&server, "server", "", "URL of the API, for example behind a port forward")
 	return cmd
 }
@@ -54,7 +54,7 @@ func runKubeconfig(s streams, o clusterOptions, out, server string) error {
 	if err != nil {
 		return err
 	}
-	if out == "" {
+	if out == "-" {
 		_, err = s.out.Write(text)
 		return err
 	}

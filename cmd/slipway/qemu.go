@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cluster/ignition"
 	"slipway/qemu"
 )
 
@@ -74,7 +75,7 @@ func (o qemuOptions) artefacts(lab qemu.Lab) (qemu.Artefacts, error) {
 	}
 	art := qemu.Artefacts{Image: filepath.Join(out, lab.Cluster+".raw"), Ignition: map[string]string{}}
 	for _, m := range lab.Machines {
-		art.Ignition[m.Name] = filepath.Join(out, m.Name+".ign")
+		art.Ignition[m.Name] = filepath.Join(out, ignition.FileName(lab.Cluster, m.Name))
 	}
 	return art, nil
 }

@@ -26,7 +26,7 @@ nodes:
 func TestQEMUVerbs(t *testing.T) {
 	testtool.Find(t, qemu.ToolQEMU)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"cluster.yaml": qemuSpec, "demo.raw": "nothing to boot", "n1.ign": "{}"} {
+	for name, text := range map[string]string{"cluster.yaml": qemuSpec, "demo.raw": "nothing to boot", "demo.n1.ign": "{}"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

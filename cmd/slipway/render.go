@@ -20,21 +20,22 @@ import (
 
 func newRenderCmd(s streams) *cobra.Command {
 	var o clusterOptions
-	var node string
 	cmd := &cobra.Command{
-		Use:   "render",
+		Use:   "render [NODE]",
 		Short: "Show every file and unit that a node will have",
 		Long: `Prints what the node will get: first what its Ignition config writes on first boot, then what slipwayd renders at every
 boot from the node's contract (files, systemd units, cluster objects). Each entry is headed by its kind, path, mode and owner.
-Private keys are never shown; certificates are shown as what they say. Nothing is written.
+Private keys are never shown; certificates are shown as what they say. Nothing is written. The only node of a spec need not
+be named.
 
 ` + exitCodeHelp,
-		Example: "  slipway render -f cluster.yaml --node cp1",
-		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return runRender(s, o, node) },
+		Example: "  slipway render -f cluster.yaml cp1",
+		Args:    atMostOneNode,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return runRender(s, o, strings.Join(args, ""))
+		},
 	}
 	o.addFlags(cmd)
-	cmd.Flags().StringVar(&node, "node", "", "the node (default: the only one)")
 	return cmd
 }
 
@@ -69,6 +70,14 @@ func runRender(s streams, o clusterOptions, node string) error {
 	return fmt.Errorf("rendering %q: the spec has no such node", node)
 }
 
+// atMostOneNode is the rule of verbs about a single node.
+func atMostOneNode(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError{fmt.Errorf("choosing a node: more than one is named: %s", strings.Join(args, " "))}
+	}
+	return nil
+}
+
 // pickNode checks the node's name, or finds the only one.
 func pickNode(spec *cluster.Spec, name string) (string, error) {
 	var all []string
@@ -82,7 +91,7 @@ func pickNode(spec *cluster.Spec, name string) (string, error) {
 		return all[0], nil
 	}
 	if name == "" {
-		return "", usageError{fmt.Errorf("choosing a node: say which with --node: %s", strings.Join(all, ", "))}
+		return "", usageError{fmt.Errorf("choosing a node: the spec has %d\nhint: name one of %s", len(all), strings.Join(all, ", "))}
 	}
 	return "", usageError{fmt.Errorf("choosing a node: %q is not in the spec, which has: %s", name, strings.Join(all, ", "))}
 }

@@ -40,7 +40,7 @@ func TestRenderGoldens(t *testing.T) {
 			}
 			for _, path := range goldens {
 				node := strings.Split(filepath.Base(path), ".")[1]
-				golden.Check(t, path, normalise(command(t, "render", "-f", spec, "--secrets", secrets, "--node", node)))
+				golden.Check(t, path, normalise(command(t, "render", "-f", spec, "--secrets", secrets, node)))
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,13 +37,37 @@ func (s streams) load(path string) (*cluster.Loaded, error) {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) int {
-	s := streams{in: in, out: out, err: err, warned: map[cluster.Problem]bool{}}
+	said := &noticing{Writer: out}
+	s := streams{in: in, out: said, err: err, warned: map[cluster.Problem]bool{}}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(said)
 	root.SetErr(err)
-	return report(s, root.ExecuteContext(ctx))
+	failed := root.ExecuteContext(ctx)
+	if wantsJSON(args) && !said.any {
+		reportJSON(s, failed)
+	}
+	return report(s, failed)
+}
+
+// noticing is standard output that knows whether anything was written to it.
+type noticing struct {
+	io.Writer
+	any bool
+}
+
+func (n *noticing) Write(p []byte) (int, error) {
+	n.any = n.any || len(p) > 0
+	return n.Writer.Write(p)
+}
+
+// wantsJSON looks at the words themselves: of a command line that is wrong no flag may have been read.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
 }
 
 func newRootCmd(s streams) *cobra.Command {

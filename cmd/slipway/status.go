@@ -32,7 +32,6 @@ type askOptions struct {
 
 func (o *askOptions) addFlags(cmd *cobra.Command) {
 	o.clusterOptions.addFlags(cmd)
-	cmd.Flags().StringArrayVar(&o.nodes, "node", nil, "ask only this node; may be repeated")
 	cmd.Flags().StringArrayVar(&o.addresses, "address", nil, "HOST:PORT of the node's peer API when it is not the spec's, or NODE=HOST:PORT; may be repeated")
 }
 
@@ -43,19 +42,22 @@ func newStatusCmd(s streams) *cobra.Command {
 	var o askOptions
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [NODE...]",
 		Short: "Show how far each node's formation is",
-		Long: `Shows for each node the step it is at, what it waits for, since when, and its last error. Below the table stand its notices: peers and
-callers that it turned away and why, certificate requests that it will not approve, a journal that it could not read.
+		Long: `Shows for each node, or each one named, the step it is at, what it waits for, since when, and its last error. Below the
+table stand its notices: peers and callers that it turned away and why, certificate requests that it will not approve, a
+journal that it could not read.
 
 ` + askHelp + `
 
 Exits with 1 when a node does not answer.
 
 ` + exitCodeHelp,
-		Example: "  slipway status -f cluster.yaml\n  slipway status --node n1 --address 127.0.0.1:17400 --json",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), s, o, asJSON) },
+		Example: "  slipway status -f cluster.yaml\n  slipway status n1 --address 127.0.0.1:17400 --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.nodes = args
+			return runStatus(cmd.Context(), s, o, asJSON)
+		},
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON: a list of status documents")
@@ -146,7 +148,7 @@ func (o *askOptions) where(spec *cluster.Spec) (map[string]string, error) {
 	where := map[string]string{}
 	for _, name := range o.nodes {
 		if known[name] == "" {
-			return nil, usageError{fmt.Errorf("reading --node: there is no node %q in %s", name, o.spec)}
+			return nil, usageError{fmt.Errorf("choosing nodes: there is no node %q in %s", name, o.spec)}
 		}
 		where[name] = known[name]
 	}
@@ -162,7 +164,7 @@ func override(where map[string]string, addresses []string) error {
 		name, addr, named := strings.Cut(text, "=")
 		if !named {
 			if len(where) != 1 {
-				return usageError{fmt.Errorf("reading --address: %q does not say of which of the %d nodes it is\nwrite NODE=HOST:PORT, or choose one with --node", text, len(where))}
+				return usageError{fmt.Errorf("reading --address: %q does not say of which of the %d nodes it is\nhint: write NODE=HOST:PORT, or name one node", text, len(where))}
 			}
 			for only := range where {
 				name, addr = only, text

@@ -137,13 +137,13 @@ var etcdWaits = status.Document{
 func TestStatus(t *testing.T) {
 	spec, addr, node := statusLab(t)
 	node.set(etcdWaits)
-	code, out := slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr)
+	code, out := slipway(t, "status", "-f", spec, "n1", "--address", addr)
 	want := "NODE  STEP  STATE    SINCE                 WAITING FOR        LAST ERROR\n" +
 		"n1    etcd  waiting  2026-06-01T00:00:00Z  2 of 3 etcd nodes  first; hint\n"
 	if code != exitOK || out != want {
 		t.Errorf("exit %d:\n%swant:\n%s", code, out, want)
 	}
-	code, out = slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr, "--json")
+	code, out = slipway(t, "status", "-f", spec, "n1", "--address", addr, "--json")
 	var docs []status.Document
 	if err := json.Unmarshal([]byte(out), &docs); err != nil || code != exitOK || strings.Count(out, "\n") != 1 || docs[0].Step != "etcd" {
 		t.Errorf("exit %d, %v: %s", code, err, out)
@@ -151,7 +151,7 @@ func TestStatus(t *testing.T) {
 	noted := etcdWaits
 	noted.Notices = []status.Notice{{Kind: "peer", Name: "n2", Text: "its key is not\nthe one"}}
 	node.set(noted)
-	if code, out = slipway(t, "status", "-f", spec, "--node", "n1", "--address", addr); code != exitOK || out != want+"n1: peer n2: its key is not; the one\n" {
+	if code, out = slipway(t, "status", "-f", spec, "n1", "--address", addr); code != exitOK || out != want+"n1: peer n2: its key is not; the one\n" {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 	code, out = slipway(t, "status", "-f", spec, "--address", "n1="+addr, "--address", "n2=127.0.0.1:1")
@@ -165,7 +165,7 @@ func TestWait(t *testing.T) {
 	spec, addr, node := statusLab(t)
 	node.set(etcdWaits)
 	time.AfterFunc(300*time.Millisecond, func() { node.set(status.Document{Node: "n1", State: status.Serving, Serving: true}) })
-	code, out := slipway(t, "wait", "-f", spec, "--node", "n1", "--address", addr, "--timeout", "1m")
+	code, out := slipway(t, "wait", "-f", spec, "n1", "--address", addr, "--timeout", "1m")
 	want := "n1: etcd waiting, waiting for 2 of 3 etcd nodes: first; hint\nn1: serving\n"
 	if code != exitOK || out != want {
 		t.Errorf("exit %d:\n%swant:\n%s", code, out, want)
@@ -176,7 +176,7 @@ func TestWait(t *testing.T) {
 func TestWaitTimeout(t *testing.T) {
 	spec, addr, node := statusLab(t)
 	node.set(etcdWaits)
-	code, out := slipway(t, "wait", "-f", spec, "--node", "n1", "--address", addr, "--timeout", "200ms")
+	code, out := slipway(t, "wait", "-f", spec, "n1", "--address", addr, "--timeout", "200ms")
 	want := "slipway: waiting for the cluster: not serving after 200ms\nn1: etcd waiting, waiting for 2 of 3 etcd nodes: first; hint\n"
 	if code != exitFailed || !strings.HasSuffix(out, want) {
 		t.Errorf("exit %d:\n%swant at the end:\n%s", code, out, want)

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-type validateOptions struct{ spec string }
+type validateOptions struct {
+	spec string
+	json bool
+}
 
 func newValidateCmd(s streams) *cobra.Command {
 	var o validateOptions
@@ -24,7 +29,19 @@ would be allowed. Warnings tell what works but deserves a look; they do not chan
 		RunE:    func(*cobra.Command, []string) error { return runValidate(s, o) },
 	}
 	cmd.Flags().StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one line of JSON")
 	return cmd
+}
+
+// validity is a spec without a fault, for --json.
+type validity struct {
+	Valid      bool     `json:"valid"`
+	Spec       string   `json:"spec"`
+	Cluster    string   `json:"cluster"`
+	Nodes      int      `json:"nodes"`
+	Kubernetes string   `json:"kubernetes"`
+	API        string   `json:"api"`
+	Warnings   []string `json:"warnings"`
 }
 
 func runValidate(s streams, o validateOptions) error {
@@ -32,12 +49,22 @@ func runValidate(s streams, o validateOptions) error {
 	if err != nil {
 		return err
 	}
+	warnings := []string{}
+	for _, w := range loaded.Warnings { // load has shown them
+		warnings = append(warnings, strings.TrimSuffix(fmt.Sprint(w), "\n"))
+	}
 	spec := loaded.Spec
 	nodes := "1 node"
 	if n := len(spec.Nodes); n != 1 {
 		nodes = fmt.Sprintf("%d nodes", n)
 	}
 	host, port := spec.APIEndpoint()
+	if o.json {
+		return json.NewEncoder(s.out).Encode(validity{
+			Valid: true, Spec: o.spec, Cluster: spec.Cluster.Name, Nodes: len(spec.Nodes), Kubernetes: spec.Kubernetes.Version,
+			API: "https://" + net.JoinHostPort(host, strconv.Itoa(port)), Warnings: warnings,
+		})
+	}
 	fmt.Fprintf(s.out, "%s is valid: cluster %q of %s, Kubernetes %s, API at https://%s\n",
 		o.spec, spec.Cluster.Name, nodes, spec.Kubernetes.Version, net.JoinHostPort(host, strconv.Itoa(port)))
 	return nil

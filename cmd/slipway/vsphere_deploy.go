@@ -52,7 +52,7 @@ one with a name that a node needs stops everything before anything is done.
 	o.clusterOptions.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.addresses, "address", nil, "NODE=HOST:PORT of a node's peer API when it is not the spec's; may be repeated")
-	f.StringVar(&o.configURL, "config-url", "", "where you serve the files of slipway ignition: machines get a pointer to BASE/<node>.ign with its SHA-256")
+	f.StringVar(&o.configURL, "config-url", "", "where you serve the files of slipway ignition: machines get a pointer to BASE/<cluster>.<node>.ign with its SHA-256")
 	f.BoolVar(&o.configDHCP, "config-dhcp", false, configDHCPHelp)
 	f.StringArrayVar(&o.replace, "replace", nil, "delete the machine of this node with its disks, and make another; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
@@ -168,7 +168,7 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 	}
 	for i := range want.Nodes { // both are in the spec's order
 		ign := nodes[i].Ignition
-		pair, err := guestinfo(want.Nodes[i].Name, ign, o.configURL)
+		pair, err := guestinfo(loaded.Spec.Cluster.Name, want.Nodes[i].Name, ign, o.configURL)
 		if err != nil {
 			return vsphere.Cluster{}, err
 		}

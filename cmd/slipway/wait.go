@@ -13,10 +13,11 @@ import (
 func newWaitCmd(s streams) *cobra.Command {
 	var o askOptions
 	var timeout time.Duration
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "wait",
+		Use:   "wait [NODE...]",
 		Short: "Wait until every node serves",
-		Long: `Waits until every node of the spec, or every one chosen, says that it serves, and tells meanwhile what each waits for
+		Long: `Waits until every node of the spec, or every one named, says that it serves, and tells meanwhile what each waits for
 whenever that changes.
 
 ` + askHelp + `
@@ -25,18 +26,21 @@ Exits with 1 when the time is up, and says what was still waited for.
 
 ` + exitCodeHelp,
 		Example: "  slipway wait -f cluster.yaml --timeout 10m\n  slipway wait --address 127.0.0.1:17400",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runWait(cmd.Context(), s, o, timeout) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.nodes = args
+			return runWait(cmd.Context(), s, o, timeout, asJSON)
+		},
 	}
 	o.addFlags(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON at the end: a list of status documents")
 	return cmd
 }
 
 // waitPause is the time between two questions.
 const waitPause = time.Second
 
-func runWait(parent context.Context, s streams, o askOptions, timeout time.Duration) error {
+func runWait(parent context.Context, s streams, o askOptions, timeout time.Duration, asJSON bool) error {
 	if timeout <= 0 {
 		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", timeout)}
 	}
@@ -48,9 +52,13 @@ func runWait(parent context.Context, s streams, o askOptions, timeout time.Durat
 	defer cancel()
 	told := map[string]string{}
 	for {
-		left := tell(s, askAll(ctx, nodes), told)
+		replies := askAll(ctx, nodes)
+		left := tell(s, replies, told)
 		if parent.Err() != nil {
 			return parent.Err()
+		}
+		if left == 0 && asJSON {
+			return printStatusJSON(s, replies)
 		}
 		if left == 0 {
 			return nil

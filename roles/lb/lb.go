@@ -41,7 +41,7 @@ func Render(n *role.Node) (role.Output, error) {
 		return role.Output{}, nil
 	}
 	if n.API.Mode == "stacked" && n.API.Port == node.APIPort {
-		return role.Output{}, fmt.Errorf("rendering load balancer: port %d is the API servers' own\nchoose another loadBalancer.port", n.API.Port)
+		return role.Output{}, fmt.Errorf("rendering load balancer: port %d is the API servers' own\nhint: choose another loadBalancer.port", n.API.Port)
 	}
 	d := data{
 		Node: n, ControlPlanes: n.With(node.ControlPlane), APIPort: node.APIPort,

@@ -44,7 +44,7 @@ func flippedImage(t *testing.T, l *lab, out string) string {
 		t.Fatal(err)
 	}
 	from, image := filepath.Join(l.dir, l.out), filepath.Join(out, "single.raw")
-	for _, cp := range [][2]string{{filepath.Join(from, "single.raw"), image}, {filepath.Join(from, "n1.ign"), filepath.Join(out, "n1.ign")}} {
+	for _, cp := range [][2]string{{filepath.Join(from, "single.raw"), image}, {filepath.Join(from, "single.n1.ign"), filepath.Join(out, "single.n1.ign")}} {
 		if msg, err := exec.Command("cp", "--sparse=always", "--reflink=auto", "-p", cp[0], cp[1]).CombinedOutput(); err != nil {
 			t.Fatalf("copying: %v: %s", err, msg)
 		}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goodSpec = `cluster:
+  name: demo
+network:
+  gateway: 10.0.0.1
+nodes:
+- name: n1
+  roles: [etcd, control-plane, worker]
+  address: 10.0.0.11/24
+`
+
+// refusals are wrong command lines of every verb, in a folder with good.yaml, bad.yaml and a file that is no folder.
+func refusals() [][]string {
+	return [][]string{
+		{"nonsense"},
+		{"init", "-o", "good.yaml"},
+		{"init", "x"},
+		{"validate", "-f", "bad.yaml"},
+		{"validate", "-f", "missing.yaml", "--json"},
+		{"schema", "x"},
+		{"build", "-f", "bad.yaml"},
+		{"build", "-f", "bad.yaml", "-o", "new", "--json"},
+		{"build", "-f", "good.yaml", "--nonsense"},
+		{"pack"},
+		{"pack", "missing.raw", "-o", "new.qcow2"},
+		{"pack", "missing.raw", "-o", "new.ova", "--json"},
+		{"pack", "good.yaml", "-o", "new.txt"},
+		{"pack", "good.yaml", "-o", "new.vmdk", "--compression", "zstd"},
+		{"pack", "good.yaml", "-o", "new/new.vmdk"},
+		{"verify", "missing.raw"},
+		{"verify", "good.yaml", "--json"},
+		{"pki", "init", "-f", "bad.yaml"},
+		{"pki", "init", "-f", "good.yaml", "--age-recipient", "nobody"},
+		{"pki", "nonsense"},
+		{"ignition", "-f", "bad.yaml", "-o", "new"},
+		{"ignition", "-f", "good.yaml", "-o", "new", "--secrets", "none"},
+		{"ignition", "-f", "good.yaml", "-o", "new", "--format", "x"},
+		{"ignition", "-f", "good.yaml", "-o", "file"},
+		{"render", "-f", "good.yaml", "n2"},
+		{"render", "-f", "good.yaml", "n1", "n2"},
+		{"kubeconfig", "-f", "good.yaml", "-o", "new/conf", "--server", "x"},
+		{"kubeconfig", "-f", "bad.yaml", "-o", "new"},
+		{"status", "-f", "good.yaml", "n2", "--json"},
+		{"status", "-f", "bad.yaml"},
+		{"wait", "-f", "good.yaml", "n2"},
+		{"wait", "-f", "good.yaml", "--timeout", "0s", "--json"},
+		{"qemu", "up", "-f", "good.yaml", "n2"},
+		{"qemu", "up", "-f", "good.yaml", "--memory", "1"},
+		{"qemu", "up", "-f", "good.yaml"},
+		{"qemu", "down", "-f", "good.yaml", "n2"},
+		{"qemu", "status", "-f", "bad.yaml", "--json"},
+		{"qemu", "console", "-f", "good.yaml", "n2"},
+		{"vsphere", "import", "-f", "bad.yaml"},
+		{"vsphere", "deploy", "-f", "bad.yaml"},
+		{"vsphere", "status", "-f", "bad.yaml", "--json"},
+		{"vsphere", "destroy", "-f", "bad.yaml"},
+	}
+}
+
+// TestRefusalsWriteNothing holds every verb to what exit code 2 says, and to what --json and hints do.
+func TestRefusalsWriteNothing(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, text := range map[string]string{"good.yaml": goodSpec, "bad.yaml": "nodes: 7\n", "file": ""} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out := slipway(t, "pki", "init", "-f", "good.yaml"); code != exitOK {
+		t.Fatal(out)
+	}
+	before := names(t, dir)
+	for _, args := range refusals() {
+		var out, errOut bytes.Buffer
+		code := run(context.Background(), args, &bytes.Buffer{}, &out, &errOut)
+		if code != exitInput {
+			t.Errorf("%q: exit code %d: %s", args, code, errOut.String())
+		}
+		if after := names(t, dir); after != before {
+			t.Fatalf("%q wrote something:\n%s\nbefore:\n%s", args, after, before)
+		}
+		for _, line := range strings.Split(strings.TrimSpace(errOut.String()), "\n")[1:] {
+			if strings.HasPrefix(line, "run ") || strings.HasPrefix(line, "use ") || strings.HasPrefix(line, "choose ") {
+				t.Errorf("%q: a hint without its name: %q", args, line)
+			}
+		}
+		checkJSON(t, args, out.String(), code)
+	}
+}
+
+// checkJSON wants one document of an error where --json was said, and nothing where it was not.
+func checkJSON(t *testing.T, args []string, out string, code int) {
+	t.Helper()
+	if !strings.Contains(strings.Join(args, " "), "--json") {
+		if out != "" {
+			t.Errorf("%q printed %q", args, out)
+		}
+		return
+	}
+	var f failure
+	dec := json.NewDecoder(strings.NewReader(out))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil || dec.More() || f.Error == "" || f.Code != code || strings.Contains(f.Error, "hint:") {
+		t.Errorf("%q: %v, %q", args, err, out)
+	}
+}
+
+// names are all files and folders below dir.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, "\n")
+}
