@@ -16,7 +16,7 @@ import (
 type qemuUpOptions struct {
 	*qemuOptions
 	fresh, noReboot, open bool
-	vmware                bool
+	vmware, json          bool
 	cpus                  int
 	memory, accel, image  string
 	ports                 qemu.Ports
@@ -44,6 +44,7 @@ that it has, as after a power cut; one without a disk gets a new one on top of t
 	f.BoolVar(&o.open, "open-network", false, "let nodes reach this computer and the world")
 	f.BoolVar(&o.vmware, "vmware", false, "give nodes the disk controller and network card of VMware: pvscsi and vmxnet3")
 	f.StringVar(&o.image, "image", "", "boot this raw, qcow2, VMDK or OVA file (default: the cluster's raw image)")
+	f.BoolVar(&o.json, "json", false, "print one line of JSON: a list of what was done")
 	f.BoolVar(&o.noReboot, "no-reboot", false, "a node that reboots is switched off instead")
 	f.IntVar(&o.ports.API, "api-port", 0, "port of 127.0.0.1 for the API of the first node (default: a free one)")
 	f.IntVar(&o.ports.Peer, "peer-port", 0, "port of 127.0.0.1 for the peer API of the first node (default: a free one)")
@@ -78,6 +79,9 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 		return err
 	}
 	reports, err := m.Up(ctx, req)
+	if o.json && len(reports) > 0 {
+		return errors.Join(err, printDone(s, reports))
+	}
 	for _, r := range reports {
 		fmt.Fprintf(s.out, "%s: %s (%s), API 127.0.0.1:%d, peer API 127.0.0.1:%d\n", r.Node, r.Did, r.Accel, r.Ports.API, r.Ports.Peer)
 		if r.Note != "" {
