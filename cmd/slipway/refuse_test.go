@@ -81,14 +81,14 @@ func TestRefusalsWriteNothing(t *testing.T) {
 	if code, out := slipway(t, "pki", "init", "-f", "good.yaml"); code != exitOK {
 		t.Fatal(out)
 	}
-	before := names(t, dir)
+	before := below(t, dir)
 	for _, args := range refusals() {
 		var out, errOut bytes.Buffer
 		code := run(context.Background(), args, &bytes.Buffer{}, &out, &errOut)
 		if code != exitInput {
 			t.Errorf("%q: exit code %d: %s", args, code, errOut.String())
 		}
-		if after := names(t, dir); after != before {
+		if after := below(t, dir); after != before {
 			t.Fatalf("%q wrote something:\n%s\nbefore:\n%s", args, after, before)
 		}
 		for _, line := range strings.Split(strings.TrimSpace(errOut.String()), "\n")[1:] {
@@ -117,8 +117,8 @@ func checkJSON(t *testing.T, args []string, out string, code int) {
 	}
 }
 
-// names are all files and folders below dir.
-func names(t *testing.T, dir string) string {
+// below are all files and folders below dir.
+func below(t *testing.T, dir string) string {
 	t.Helper()
 	var all []string
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
