@@ -30,8 +30,10 @@ var ownFiles = []string{
 	"/etc/systemd/system-generators/systemd-gpt-auto-generator",
 }
 
-// ownUnits are the roles', the daemon's, and those that the image masks because they ask or write where nobody may.
+// ownUnits are the roles', the daemon's, those that the image masks because they ask or write where nobody may, and those that
+// report and reboot in an emergency instead of asking.
 var ownUnits = []string{
+	"debug-shell.service", "emergency.service", "rescue.service",
 	"etcd.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
 	"kubelet.service", "serial-getty@.service", "slipway-apilb.service", "slipway-keepalived.service", "slipway-lb.service", "slipway-masq.service",
 	"slipwayd.service", "systemd-firstboot.service", "systemd-repart.service",
