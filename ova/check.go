@@ -9,16 +9,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"slipway/internal/finding"
 )
-
-// Finding is one thing that is wrong.
-type Finding struct {
-	Offset int64  `json:"offset"` // bytes from the start of the archive
-	Text   string `json:"text"`
-}
-
-// String is the finding in one line.
-func (f Finding) String() string { return fmt.Sprintf("byte %d: %s", f.Offset, f.Text) }
 
 // Report is what a package holds and everything that is wrong with it.
 type Report struct {
@@ -26,8 +19,8 @@ type Report struct {
 	Product  Product
 	Hardware Hardware
 	Disks    []AttachedDisk
-	Signer   string    // the subject of the certificate whose key signed; "" without a valid signature
-	Findings []Finding // in order of offset
+	Signer   string            // the subject of the certificate whose key signed; "" without a valid signature
+	Findings []finding.Finding // in order of offset
 }
 
 // AttachedDisk is a disk as the descriptor has it. That its file is sound and of that capacity is for others to say.
@@ -47,22 +40,22 @@ const (
 type checker struct {
 	*Archive
 	report Report
-	more   int // findings not reported
+	found  finding.List
 	err    error
 }
 
+func newChecker(a *Archive) *checker {
+	return &checker{Archive: a, found: finding.List{Most: mostFindings}}
+}
+
 func (c *checker) find(offset int64, format string, args ...any) {
-	if len(c.report.Findings) == mostFindings {
-		c.more++
-		return
-	}
-	c.report.Findings = append(c.report.Findings, Finding{offset, fmt.Sprintf(format, args...)})
+	c.found.Add(offset, format, args...)
 }
 
 // Check reads the whole archive and compares it with the formats and with what vSphere takes. It does not judge who
 // signed, nor when. An error means that the archive could not be read, or that ctx ended.
 func (a *Archive) Check(ctx context.Context) (Report, error) {
-	c := &checker{Archive: a}
+	c := newChecker(a)
 	c.headers()
 	c.end()
 	if stem, ok := c.descriptorStem(); ok {
@@ -74,10 +67,7 @@ func (a *Archive) Check(ctx context.Context) (Report, error) {
 	if c.err != nil {
 		return Report{}, fmt.Errorf("checking package: %w", c.err)
 	}
-	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
-	if c.more > 0 {
-		c.report.Findings = append(c.report.Findings, Finding{a.Size, fmt.Sprintf("%d more findings are not shown", c.more)})
-	}
+	c.report.Findings = c.found.Sorted(a.Size)
 	return c.report, nil
 }
 

@@ -159,11 +159,11 @@ func TestForeignDescriptors(t *testing.T) {
 			return err
 		}
 		count++
-		c := &checker{Archive: mustOpen(t, pack(t, []entry{{"x.ovf", string(content)}}, asIs))}
-		if c.descriptor("x.ovf"); len(c.report.Findings) == 0 || c.err != nil {
+		c := newChecker(mustOpen(t, pack(t, []entry{{"x.ovf", string(content)}}, asIs)))
+		if c.descriptor("x.ovf"); c.found.Count() == 0 || c.err != nil {
 			t.Errorf("%s: no finding, %v", path, c.err)
 		}
-		for _, f := range c.report.Findings {
+		for _, f := range c.found.Sorted(0) {
 			if f.Offset < 0 || f.Offset > blockSize+int64(len(content)) {
 				t.Errorf("%s: %s: that is outside of it", path, f)
 			}

@@ -16,7 +16,7 @@ const typeFile = '0'
 // headers compares every header with the one that Write would write.
 func (c *checker) headers() {
 	for i, m := range c.Members {
-		before := len(c.report.Findings) + c.more
+		before := c.found.Count()
 		c.header(m)
 		if first := c.Members[0].Time; m.Time != first {
 			c.find(m.Offset+136, "%q has time %d, the first file has %d", m.Name, m.Time, first)
@@ -24,7 +24,7 @@ func (c *checker) headers() {
 		if slices.ContainsFunc(c.Members[:i], func(o Member) bool { return strings.EqualFold(o.Name, m.Name) }) {
 			c.find(m.Offset, "%q is in the archive twice", m.Name)
 		}
-		if len(c.report.Findings)+c.more == before {
+		if c.found.Count() == before {
 			c.canonical(m)
 		}
 		c.padding(m)

@@ -52,12 +52,12 @@ func quiet(t *testing.T, b []byte) bool {
 	if err != nil {
 		return false
 	}
-	c := &checker{Archive: a}
+	c := newChecker(a)
 	c.headers()
 	c.end()
 	c.order("node")
 	c.manifest(t.Context(), "node")
-	return len(c.report.Findings) == 0
+	return c.found.Count() == 0
 }
 
 // within says whether byte i of the archive is content of m.
@@ -294,7 +294,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		return strings.Replace(s, "</References>", strings.Repeat("<File/>", 5000)+"</References>", 1)
 	})
 	got := mustCheck(t, pack(t, all, asIs)).Findings
-	if len(got) != mostFindings+1 || !strings.Contains(got[mostFindings].Text, "more findings are not shown") {
+	if len(got) != mostFindings+1 || !strings.Contains(got[mostFindings].Text, "only the first 100 findings") {
 		t.Errorf("%d findings, the last is %v", len(got), got[len(got)-1])
 	}
 	many := make([]entry, 1000)

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"slipway/internal/finding"
 )
 
 const testTime = 1780000000
@@ -116,7 +118,7 @@ func mustCheck(t testing.TB, b []byte) Report {
 }
 
 // lines is the findings, one a line.
-func lines(findings []Finding) string {
+func lines(findings []finding.Finding) string {
 	var out []string
 	for _, f := range findings {
 		out = append(out, f.String())

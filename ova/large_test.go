@@ -71,12 +71,12 @@ func TestLargeDisk(t *testing.T) {
 		if ovf := a.Members[0]; ovf.Magic != magicUSTAR {
 			t.Errorf("%d: the descriptor has magic %q", c.size, ovf.Magic)
 		}
-		k := &checker{Archive: a}
+		k := newChecker(a)
 		k.headers()
 		k.end()
 		k.descriptor("node.ovf")
-		if k.err != nil || len(k.report.Findings) > 0 {
-			t.Errorf("%d: %v %s", c.size, k.err, lines(k.report.Findings))
+		if k.err != nil || k.found.Count() > 0 {
+			t.Errorf("%d: %v %s", c.size, k.err, lines(k.found.Sorted(0)))
 		}
 		if got := run(t, filepath.Dir(f.Name()), "tar", "--numeric-owner", "-tvf", "node.ova"); strings.Count(got, "\n") != 3 || !strings.Contains(got, " 0/0 ") {
 			t.Errorf("%d: tar lists\n%s", c.size, got)
@@ -105,9 +105,9 @@ func TestWrongFormatOfLargeDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := &checker{Archive: a}
+		k := newChecker(a)
 		k.headers()
-		if got := lines(k.report.Findings); !strings.Contains(got, want) {
+		if got := lines(k.found.Sorted(0)); !strings.Contains(got, want) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"slipway/imagebuild/qcow2"
 	"slipway/imagebuild/verify"
+	"slipway/internal/finding"
 	"slipway/internal/grain"
 	"slipway/ova"
 	"slipway/ova/vmdk"
@@ -49,13 +50,13 @@ func examine(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 		}
 		return &Report{Format: Raw, Report: *disk}, nil
 	}
-	report := &Report{Format: format, Report: verify.Report{Size: size, Partitions: []string{}, Findings: []verify.Finding{}}}
+	report := &Report{Format: format, Report: verify.Report{Size: size, Partitions: []string{}, Findings: []finding.Finding{}}}
 	content, err := report.container(ctx, r, size)
 	lost := errors.Is(err, errLost)
 	if err != nil && !lost {
 		return nil, err
 	}
-	slices.SortStableFunc(report.Findings, func(a, b verify.Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	slices.SortStableFunc(report.Findings, func(a, b finding.Finding) int { return cmp.Compare(a.Offset, b.Offset) })
 	if lost {
 		report.find(0, "disk", errLost.Error())
 	}
@@ -80,7 +81,7 @@ func (r *Report) container(ctx context.Context, file io.ReaderAt, size int64) (g
 		for _, f := range found {
 			r.find(f.Offset, "qcow2", f.Text)
 		}
-		if slices.ContainsFunc(found, func(f qcow2.Finding) bool { return f.Damage }) {
+		if slices.ContainsFunc(found, func(f finding.Finding) bool { return f.Damage }) {
 			return nil, errLost
 		}
 	case VMDK:
@@ -150,5 +151,5 @@ func (r *Report) disk(ctx context.Context, content grain.Source) {
 }
 
 func (r *Report) find(offset int64, part, text string) {
-	r.Findings = append(r.Findings, verify.Finding{Offset: offset, Part: part, Text: text})
+	r.Findings = append(r.Findings, finding.Finding{Offset: offset, Part: part, Text: text})
 }

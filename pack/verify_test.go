@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/imagebuild/verify"
+	"slipway/internal/finding"
 	"slipway/internal/grain"
 )
 
@@ -134,8 +134,8 @@ func TestVerifyDamage(t *testing.T) {
 }
 
 // inOrder compares findings: those in the file come before those on the disk inside.
-func inOrder(a, b verify.Finding) int {
-	inside := func(f verify.Finding) int { return min(1, strings.Count(f.Part, "disk")) }
+func inOrder(a, b finding.Finding) int {
+	inside := func(f finding.Finding) int { return min(1, strings.Count(f.Part, "disk")) }
 	return cmp.Or(cmp.Compare(inside(a), inside(b)), cmp.Compare(a.Part, b.Part)*inside(a), cmp.Compare(a.Offset, b.Offset))
 }
 

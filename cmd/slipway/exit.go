@@ -45,7 +45,7 @@ func report(s streams, err error) int {
 	return codeOf(err)
 }
 
-// failure is what --json prints where a verb had nothing else to print, and part of what a verb prints that had begun.
+// failure is what --json prints where a verb had nothing else to print.
 type failure struct {
 	Error string   `json:"error"`
 	Hints []string `json:"hints,omitempty"`
@@ -57,19 +57,6 @@ func reportJSON(s streams, err error) {
 	if err == nil {
 		return
 	}
-	if err := json.NewEncoder(s.out).Encode(failureOf(err)); err != nil {
-		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
-	}
-}
-
-// failureOf is err for a program, nil without one.
-func failureOf(err error) *failure {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.Canceled) {
-		return &failure{Error: "interrupted", Code: exitCanceled}
-	}
 	f := failure{Code: codeOf(err)}
 	var text []string
 	for _, line := range strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n") {
@@ -80,7 +67,9 @@ func failureOf(err error) *failure {
 		}
 	}
 	f.Error = strings.Join(text, "\n")
-	return &f
+	if err := json.NewEncoder(s.out).Encode(f); err != nil {
+		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
+	}
 }
 
 // codeOf is the exit code of an error.

@@ -63,9 +63,13 @@ func runVSphereDestroy(ctx context.Context, s streams, o vsphereDestroyOptions, 
 		if err != nil {
 			return err
 		}
-		if !p.Changes() && !o.dryRun && !o.json {
+		if o.dryRun {
+			fmt.Fprint(s.out, p)
+			return nil
+		}
+		if !p.Changes() {
 			fmt.Fprintln(s.out, "there is nothing of this cluster, nothing was changed")
 		}
-		return o.carryOut(s, p, o.dryRun, func(told func(vsphere.Action)) error { return c.Destroy(ctx, want, have, p, told) })
+		return c.Destroy(ctx, want, have, p, func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) })
 	})
 }

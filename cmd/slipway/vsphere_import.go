@@ -77,28 +77,22 @@ func runVSphereImport(ctx context.Context, s streams, o vsphereImportOptions, ar
 		Cluster: spec.Cluster.ID, Place: vspherePlace(spec), Network: spec.VSphere.Network, Library: spec.VSphere.Library,
 		Name: spec.VSphere.Template, Image: img, Method: method, Replace: o.replace, Secure: spec.VSphere.SecureBoot, Linked: spec.VSphere.LinkedClones,
 	}
-	return o.withVCenter(ctx, s, func(c *vsphere.Client) error { return o.importImage(ctx, s, c, want) })
+	return o.withVCenter(ctx, s, func(c *vsphere.Client) error { return importImage(ctx, s, c, want, o.dryRun) })
 }
 
-func (o vsphereImportOptions) importImage(ctx context.Context, s streams, c *vsphere.Client, want vsphere.Import) error {
+func importImage(ctx context.Context, s streams, c *vsphere.Client, want vsphere.Import, dryRun bool) error {
 	p, carryOut, err := c.Prepare(ctx, want)
 	if err != nil {
 		return err
 	}
-	if o.dryRun && !o.json {
+	if dryRun {
 		fmt.Fprint(s.out, p)
 		return nil
 	}
-	if !o.dryRun {
-		err = carryOut(ctx)
-	}
-	switch {
-	case err != nil: // what was made is gone again, or the error names it
+	if err := carryOut(ctx); err != nil {
 		return err
-	case o.json:
-		r := vsphereReport{Template: want.Name, Image: "sha256:" + want.Image.Digest, DryRun: o.dryRun, Changes: p.Changes()}
-		return r.print(s, p, nil)
-	case !p.Changes():
+	}
+	if !p.Changes() {
 		fmt.Fprintf(s.out, "%s: the template is of this image already, nothing was changed\n", want.Name)
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 func newVSphereStatusCmd(s streams, shared *vsphereOptions) *cobra.Command {
 	o := vsphereDeployOptions{vsphereOptions: shared}
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes' machines and what differs from the spec",
@@ -26,14 +27,16 @@ machine differs from the spec. How far the node's formation is says slipway stat
 ` + exitCodeHelp,
 		Example: "  slipway vsphere status\n  slipway vsphere status --json",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereStatus(cmd.Context(), s, o) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereStatus(cmd.Context(), s, o, asJSON) },
 	}
 	o.clusterOptions.addFlags(cmd)
-	cmd.Flags().StringVar(&o.configURL, "config-url", "", "as for deploy")
+	f := cmd.Flags()
+	f.StringVar(&o.configURL, "config-url", "", "as for deploy")
+	f.BoolVar(&asJSON, "json", false, "print one line of JSON: a list of machines")
 	return cmd
 }
 
-func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions) error {
+func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions, asJSON bool) error {
 	want, err := o.wanted(s, false)
 	if err != nil {
 		return err
@@ -44,7 +47,7 @@ func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions) er
 			return err
 		}
 		rows := vsphere.Status(want, have)
-		if o.json {
+		if asJSON {
 			err = json.NewEncoder(s.out).Encode(rows)
 		} else {
 			err = printMachines(s, rows)

@@ -8,18 +8,14 @@ import (
 	"io"
 	"strings"
 	"unicode/utf16"
-)
 
-// Problem is something wrong with a partition table.
-type Problem struct {
-	Offset int64 // bytes from the start of the image
-	Text   string
-}
+	"slipway/internal/finding"
+)
 
 // ReadTable reads the partition table of the image r of size bytes. It checks the protective MBR, both copies' CRCs,
 // that they agree, and that partitions are in range and apart, and returns all that is wrong, in order of offset, with
 // the table of the copy that is sound. An error means that no copy could be read.
-func ReadTable(r io.ReaderAt, size int64) (Plan, []Problem, error) {
+func ReadTable(r io.ReaderAt, size int64) (Plan, []finding.Finding, error) {
 	if size < 2*alignment || size%sectorSize != 0 {
 		return Plan{}, nil, fmt.Errorf("reading partition table: an image of %d bytes is none", size)
 	}
@@ -31,26 +27,26 @@ func ReadTable(r io.ReaderAt, size int64) (Plan, []Problem, error) {
 		return Plan{}, nil, fmt.Errorf("reading partition table: primary: %w; backup: %w", errA, errB)
 	}
 	if errA != nil {
-		problems = append(problems, Problem{sectorSize, "primary GPT: " + errA.Error()})
+		problems = append(problems, finding.Finding{Offset: sectorSize, Text: "primary GPT: " + errA.Error()})
 		primary = backup
 	}
 	problems = append(problems, primary.problems(size)...)
 	switch {
 	case errB != nil:
-		problems = append(problems, Problem{last * sectorSize, "backup GPT: " + errB.Error()})
+		problems = append(problems, finding.Finding{Offset: last * sectorSize, Text: "backup GPT: " + errB.Error()})
 	case primary.String() != backup.String():
-		problems = append(problems, Problem{last * sectorSize, "backup GPT differs from the primary"})
+		problems = append(problems, finding.Finding{Offset: last * sectorSize, Text: "backup GPT differs from the primary"})
 	}
 	return primary, problems, nil
 }
 
-func checkMBR(r io.ReaderAt) []Problem {
+func checkMBR(r io.ReaderAt) []finding.Finding {
 	b := make([]byte, sectorSize)
 	if _, err := r.ReadAt(b, 0); err != nil {
-		return []Problem{{0, "protective MBR: " + err.Error()}}
+		return []finding.Finding{{Text: "protective MBR: " + err.Error()}}
 	}
 	if b[510] != 0x55 || b[511] != 0xaa || b[450] != 0xee {
-		return []Problem{{446, "protective MBR is missing"}}
+		return []finding.Finding{{Offset: 446, Text: "protective MBR is missing"}}
 	}
 	return nil
 }
@@ -123,17 +119,17 @@ func decodeEntries(b []byte) ([]Partition, error) {
 }
 
 // problems checks that partitions are inside the image, in order and apart.
-func (p Plan) problems(size int64) []Problem {
-	var out []Problem
+func (p Plan) problems(size int64) []finding.Finding {
+	var out []finding.Finding
 	end := int64(firstUsable * sectorSize)
 	for _, q := range p.Partitions {
 		switch {
 		case q.Size <= 0 || q.Start+q.Size > size-(tableSectors+1)*sectorSize:
-			out = append(out, Problem{q.Start, fmt.Sprintf("partition %q of %d bytes is out of range", q.Name, q.Size)})
+			out = append(out, finding.Finding{Offset: q.Start, Text: fmt.Sprintf("partition %q of %d bytes is out of range", q.Name, q.Size)})
 		case q.Start < end:
-			out = append(out, Problem{q.Start, fmt.Sprintf("partition %q overlaps what is before it", q.Name)})
+			out = append(out, finding.Finding{Offset: q.Start, Text: fmt.Sprintf("partition %q overlaps what is before it", q.Name)})
 		case q.Start%alignment != 0:
-			out = append(out, Problem{q.Start, fmt.Sprintf("partition %q does not start at a multiple of 1 MiB", q.Name)})
+			out = append(out, finding.Finding{Offset: q.Start, Text: fmt.Sprintf("partition %q does not start at a multiple of 1 MiB", q.Name)})
 		}
 		end = max(end, q.Start+q.Size)
 	}

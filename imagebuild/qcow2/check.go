@@ -1,22 +1,13 @@
 package qcow2
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+
+	"slipway/internal/finding"
 )
-
-// Finding is something wrong with an image.
-type Finding struct {
-	Offset int64 // bytes from the start of the file
-	Text   string
-	Damage bool // the tables do not say where the disk is: what is read of it may be anything, and any amount of it
-}
-
-func (f Finding) String() string { return fmt.Sprintf("byte %d: %s", f.Offset, f.Text) }
 
 const (
 	maxFindings = 100
@@ -30,7 +21,7 @@ const (
 // unreadable.
 //
 // Memory: 18 bits for each 64 KiB of the file, and 17 MiB, whatever the tables say.
-func Check(r io.ReaderAt, size int64) ([]Finding, error) {
+func Check(r io.ReaderAt, size int64) ([]finding.Finding, error) {
 	h, err := decodeHeader(r)
 	if err == nil && size > maxFile {
 		err = fmt.Errorf("a file of %d bytes is too large", size)
@@ -39,14 +30,11 @@ func Check(r io.ReaderAt, size int64) ([]Finding, error) {
 		return nil, fmt.Errorf("checking qcow2: %w", err)
 	}
 	n := ceil(size, clusterSize)
-	c := &checker{r: r, size: size, h: h, refs: make([]uint16, n), whole: newBits(n), single: newBits(n), sound: newBits(int64(h.L1Size))}
-	if err := c.all(); errors.Is(err, errEnough) {
-		c.found = append(c.found, Finding{size, "there is more, which was not looked for", false})
-	} else if err != nil {
+	c := &checker{found: finding.List{Most: maxFindings}, r: r, size: size, h: h, refs: make([]uint16, n), whole: newBits(n), single: newBits(n), sound: newBits(int64(h.L1Size))}
+	if err := c.all(); err != nil && !errors.Is(err, errEnough) {
 		return nil, fmt.Errorf("checking qcow2: %w", err)
 	}
-	slices.SortStableFunc(c.found, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
-	return c.found, nil
+	return c.found.Sorted(size), nil
 }
 
 type checker struct {
@@ -57,7 +45,7 @@ type checker struct {
 	whole  bits     // of each host cluster: whether a table or a plain cluster has it to itself
 	single bits     // of each host cluster: whether its reference count is 1
 	sound  bits     // of each L1 entry: whether its table may be read
-	found  []Finding
+	found  finding.List
 }
 
 // errEnough ends the reading of an image that is broken enough.
@@ -65,21 +53,17 @@ var errEnough = errors.New("there is more than a hundred findings")
 
 // add notes what is wrong with how the tables are kept.
 func (c *checker) add(off int64, format string, args ...any) {
-	if len(c.found) < maxFindings {
-		c.found = append(c.found, Finding{off, fmt.Sprintf(format, args...), false})
-	}
+	c.found.Add(off, format, args...)
 }
 
 // damage notes what makes it uncertain where the disk is.
 func (c *checker) damage(off int64, format string, args ...any) {
-	if len(c.found) < maxFindings {
-		c.found = append(c.found, Finding{off, fmt.Sprintf(format, args...), true})
-	}
+	c.found.Note(finding.Finding{Offset: off, Damage: true}, format, args...)
 }
 
 // enough is asked after each table.
 func (c *checker) enough() error {
-	if len(c.found) == maxFindings {
+	if c.found.Full() {
 		return errEnough
 	}
 	return nil

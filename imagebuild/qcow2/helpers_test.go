@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/finding"
 	"slipway/internal/grain"
 	"slipway/internal/testtool"
 )
@@ -91,7 +92,9 @@ func mustRead(t testing.TB, image []byte) []byte {
 	return b
 }
 
-func check(image []byte) ([]Finding, error) { return Check(bytes.NewReader(image), int64(len(image))) }
+func check(image []byte) ([]finding.Finding, error) {
+	return Check(bytes.NewReader(image), int64(len(image)))
+}
 
 func content(image []byte) ([]byte, error) {
 	m, err := Open(bytes.NewReader(image), int64(len(image)))

@@ -49,7 +49,7 @@ func (c *checker) verity(root, tree disk.Partition, hash [32]byte) bool {
 	}
 	for i, f := range found {
 		at, part := root.Start+f.Offset, "root"
-		if f.InTree {
+		if f.Part == verity.PartTree {
 			at, part = tree.Start+f.Offset, "verity"
 		}
 		if i == mostBlocks {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"slipway/imagebuild/disk"
 	"slipway/imagebuild/verify/verifytest"
 )
 
@@ -118,11 +119,11 @@ func TestNestedFolders(t *testing.T) {
 
 // TestFindingsAreCounted gives a checker more than it keeps.
 func TestFindingsAreCounted(t *testing.T) {
-	c := &checker{report: &Report{}}
+	c := newChecker(nil, 0, disk.Plan{})
 	for range mostFindings + 7 {
 		c.find(1, "esp", "wrong")
 	}
-	if len(c.report.Findings) != mostFindings || c.more != 7 {
-		t.Errorf("%d findings, %d more", len(c.report.Findings), c.more)
+	if kept := c.found.Sorted(0); len(kept) != mostFindings+1 || c.found.Count() != mostFindings+7 {
+		t.Errorf("%d findings of %d", len(kept), c.found.Count())
 	}
 }

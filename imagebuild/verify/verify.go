@@ -5,36 +5,25 @@
 package verify
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"slipway/imagebuild/disk"
+	"slipway/internal/finding"
 )
-
-// Finding is one thing that is wrong.
-type Finding struct {
-	Offset int64  `json:"offset"` // bytes from the start of the image: where it is, or where the part begins that has it
-	Part   string `json:"part"`   // gpt, esp, uki, root, verity
-	Text   string `json:"text"`
-}
-
-// String is the finding in one line.
-func (f Finding) String() string { return fmt.Sprintf("%s at byte %d: %s", f.Part, f.Offset, f.Text) }
 
 // Report is what an image holds and everything that is wrong with it.
 type Report struct {
-	Size       int64     `json:"size"`
-	Partitions []string  `json:"partitions"` // one line each
-	RootHash   string    `json:"rootHash"`
-	Cmdline    string    `json:"cmdline"`
-	Kernel     string    `json:"kernel"`
-	Debug      bool      `json:"debug,omitempty"` // a person can get into its nodes
-	RootFiles  int       `json:"rootFiles"`       // looked at in the root file system; 0 if it was not read
-	Findings   []Finding `json:"findings"`        // in order of offset
+	Size       int64             `json:"size"`
+	Partitions []string          `json:"partitions"` // one line each
+	RootHash   string            `json:"rootHash"`
+	Cmdline    string            `json:"cmdline"`
+	Kernel     string            `json:"kernel"`
+	Debug      bool              `json:"debug,omitempty"` // a person can get into its nodes
+	RootFiles  int               `json:"rootFiles"`       // looked at in the root file system; 0 if it was not read
+	Findings   []finding.Finding `json:"findings"`        // in order of offset; part is gpt, esp, uki, root or verity
 }
 
 // mostFindings is how many are kept; of the others there is the number.
@@ -45,15 +34,15 @@ type checker struct {
 	r      io.ReaderAt
 	report *Report
 	table  disk.Plan
-	more   int // findings not kept
+	found  finding.List
+}
+
+func newChecker(r io.ReaderAt, size int64, table disk.Plan) *checker {
+	return &checker{r: r, table: table, found: finding.List{Most: mostFindings}, report: &Report{Size: size}}
 }
 
 func (c *checker) find(offset int64, part, format string, args ...any) {
-	if len(c.report.Findings) == mostFindings {
-		c.more++
-		return
-	}
-	c.report.Findings = append(c.report.Findings, Finding{offset, part, fmt.Sprintf(format, args...)})
+	c.found.Note(finding.Finding{Offset: offset, Part: part}, format, args...)
 }
 
 // Raw checks the image r of size bytes. An error means that r is no disk image at all.
@@ -62,7 +51,7 @@ func Raw(r io.ReaderAt, size int64) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verifying disk image: %w", err)
 	}
-	c := &checker{r: r, table: table, report: &Report{Size: size, Findings: []Finding{}}}
+	c := newChecker(r, size, table)
 	for _, p := range problems {
 		c.find(p.Offset, "gpt", "%s", p.Text)
 	}
@@ -72,10 +61,7 @@ func Raw(r io.ReaderAt, size int64) (*Report, error) {
 		c.boot(p)
 	}
 	c.root(parts)
-	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
-	if c.more > 0 {
-		c.report.Findings = append(c.report.Findings, Finding{size, "gpt", fmt.Sprintf("%d more findings are not shown", c.more)})
-	}
+	c.report.Findings = c.found.Sorted(size)
 	return c.report, nil
 }
 

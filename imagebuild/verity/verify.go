@@ -8,23 +8,15 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"slipway/internal/finding"
 )
 
-// Finding is one difference between data, tree and root hash.
-type Finding struct {
-	InTree bool  // Offset counts from the start of the hash area, not of the data
-	Offset int64 // byte offset of the differing block
-	Text   string
-}
-
-// String says what differs and where, in one line.
-func (f Finding) String() string {
-	area := "data"
-	if f.InTree {
-		area = "hash tree"
-	}
-	return fmt.Sprintf("%s at byte %d: %s", area, f.Offset, f.Text)
-}
+// The parts that a finding is in, each with offsets of its own.
+const (
+	PartData = "data"
+	PartTree = "hash tree"
+)
 
 // Info is what the superblock of a hash area says.
 type Info struct {
@@ -60,7 +52,7 @@ const (
 // differ: those of the tree first, each part sorted, or nil when all agree. It holds little of either in memory, and
 // reads no further than a hundred findings and the stretch they end in. An error means that something could not be read
 // or that tree is no hash area.
-func Verify(data, tree io.ReaderAt, rootHash [32]byte) ([]Finding, error) {
+func Verify(data, tree io.ReaderAt, rootHash [32]byte) ([]finding.Finding, error) {
 	info, err := ReadInfo(tree)
 	if err != nil {
 		return nil, err
@@ -85,7 +77,7 @@ func Verify(data, tree io.ReaderAt, rootHash [32]byte) ([]Finding, error) {
 type verifier struct {
 	data, tree io.ReaderAt
 	above      io.ReaderAt // the digests of the level that comes next
-	found      []Finding
+	found      []finding.Finding
 }
 
 // level compares the n blocks of the tree at off.
@@ -100,7 +92,7 @@ func (v *verifier) level(off, n int64) error {
 			return err
 		}
 		for _, j := range differing(b, want) {
-			v.found = append(v.found, Finding{InTree: true, Offset: off + i*BlockSize + j, Text: "block does not match the hash above it"})
+			v.found = append(v.found, finding.Finding{Part: PartTree, Offset: off + i*BlockSize + j, Text: "block does not match the hash above it"})
 		}
 	}
 	return nil
@@ -142,17 +134,17 @@ func (v *verifier) blocks(off, size int64) error {
 	}
 	var (
 		mu    sync.Mutex
-		found []Finding
+		found []finding.Finding
 	)
 	err = eachChunk(io.NewSectionReader(v.data, off, size), size, func(at int64, b []byte) error {
 		for _, i := range differing(b, want[at/BlockSize*digestSize:]) {
 			mu.Lock()
-			found = append(found, Finding{Offset: off + at + i, Text: "block does not match its hash"})
+			found = append(found, finding.Finding{Part: PartData, Offset: off + at + i, Text: "block does not match its hash"})
 			mu.Unlock()
 		}
 		return nil
 	})
-	slices.SortFunc(found, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
+	slices.SortFunc(found, func(a, b finding.Finding) int { return cmp.Compare(a.Offset, b.Offset) })
 	v.found = append(v.found, found...)
 	return err
 }

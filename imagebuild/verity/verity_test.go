@@ -124,7 +124,7 @@ func TestVerifyWrongRootHash(t *testing.T) {
 	root, tree := mustBuild(t, data)
 	root[0] ^= 1
 	found, err := Verify(bytes.NewReader(data), bytes.NewReader(tree), root)
-	if err != nil || len(found) != 1 || !found[0].InTree || found[0].Offset != BlockSize {
+	if err != nil || len(found) != 1 || found[0].Part != PartTree || found[0].Offset != BlockSize {
 		t.Errorf("%v, %v", found, err)
 	}
 }

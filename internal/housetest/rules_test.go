@@ -18,28 +18,29 @@ var testRooms = map[string][]string{
 
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
 var rooms = []room{
-	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain", "internal/durable"},
+	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain", "internal/finding", "internal/durable"},
 		"the operator's command line may use everything but test/"},
 	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
 	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
 	{"cluster/pki", []string{"cluster", "node", "internal/durable"}, "keys are made for a spec and named by the contract"},
 	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
-	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "internal/grain", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"imagebuild/debian", []string{"imagebuild"}, "a distribution's driver sees the seam that it fills"},
 	{"imagebuild/drivers", []string{"imagebuild", "imagebuild/debian"}, "one place knows which distributions there are; everybody else sees distro.Driver"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
 	{"roles", []string{"node", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
 	{"firstboot", []string{"roles", "node"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
 	{"node", nil, "the contract is shared by build time and boot time, so it depends on neither"},
-	{"ova", []string{"internal/grain"}, "bytes in, bytes out"},
+	{"ova", []string{"internal/grain", "internal/finding"}, "bytes in, bytes out"},
 	{"ova/vsphere", []string{"ova"}, "the vCenter client sends what ova makes"},
-	{"pack", []string{"imagebuild", "ova", "internal/grain"}, "pack knows formats and files, not what is in the disk or who wants it"},
+	{"pack", []string{"imagebuild", "ova", "internal/grain", "internal/finding"}, "pack knows formats and files, not what is in the disk or who wants it"},
 	{"pxe", []string{"cluster"}, "PXE serves what the spec describes"},
 	{"qemu", []string{"cluster", "internal/durable"}, "the runner boots what the spec describes, from files"},
 	{"tools", nil, "tools are other people's programs, built for tests"},
 	{"test", nil, "tests of built artefacts use the built programs only"},
 	{"internal", nil, "helpers of tests depend on nothing, and no program imports them"},
 	{"internal/durable", nil, "everybody who writes a file for good uses it, so it knows nobody"},
+	{"internal/finding", nil, "every checker reports with it, so it knows none of them"},
 	{"internal/grain", nil, "both disk formats are written on top of it, so it knows neither"},
 }
 

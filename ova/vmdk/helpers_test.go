@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/finding"
 	"slipway/internal/grain"
 )
 
@@ -40,7 +41,7 @@ func mustWrite(t testing.TB, image []byte) ([]byte, Info) {
 	return m.b, info
 }
 
-func lint(b []byte) []Finding { return Lint(bytes.NewReader(b), int64(len(b))) }
+func lint(b []byte) []finding.Finding { return Lint(bytes.NewReader(b), int64(len(b))) }
 
 // content is all of a VMDK's disk.
 func content(b []byte) ([]byte, error) {
@@ -181,7 +182,7 @@ func run(t *testing.T, tool string, args ...string) string {
 	return string(out)
 }
 
-func texts(found []Finding) string {
+func texts(found []finding.Finding) string {
 	var lines []string
 	for _, f := range found {
 		lines = append(lines, f.String())

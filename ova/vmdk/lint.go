@@ -2,25 +2,15 @@ package vmdk
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"slipway/internal/finding"
 	"slipway/internal/grain"
 )
-
-// Finding is one deviation.
-type Finding struct {
-	Offset int64 // in the file, bytes
-	Text   string
-}
-
-// String says what is wrong and where, in one line.
-func (f Finding) String() string { return fmt.Sprintf("byte %d: %s", f.Offset, f.Text) }
 
 // maxFindings is where a file is broken enough.
 const maxFindings = 100
@@ -29,32 +19,26 @@ const maxFindings = 100
 // the same content, sorted by place; tables at the end of the file, behind markers, are as good as at the front. The
 // descriptor is held to every line and to the content ID, so that another program's file, even a good one, has
 // findings; a file without any has the content that it was written with. After 100 findings it gives up.
-func Lint(r io.ReaderAt, size int64) []Finding {
-	l := &linter{r: r, size: size}
+func Lint(r io.ReaderAt, size int64) []finding.Finding {
+	l := &linter{r: r, size: size, found: finding.List{Most: maxFindings}}
 	l.file()
-	slices.SortStableFunc(l.found, func(a, b Finding) int { return cmp.Compare(a.Offset, b.Offset) })
-	return l.found
+	return l.found.Sorted(size)
 }
 
 type linter struct {
 	r     io.ReaderAt
 	size  int64
-	found []Finding
+	found finding.List
 	h     header
 	hash  contentHash
 	whole bool // the hash is over all content
 }
 
 func (l *linter) add(off int64, format string, args ...any) {
-	switch n := len(l.found); {
-	case n < maxFindings:
-		l.found = append(l.found, Finding{off, fmt.Sprintf(format, args...)})
-	case n == maxFindings:
-		l.found = append(l.found, Finding{l.size, "there is more, which is not shown"})
-	}
+	l.found.Add(off, format, args...)
 }
 
-func (l *linter) full() bool { return len(l.found) > maxFindings }
+func (l *linter) full() bool { return l.found.Full() }
 
 // bytes reads n bytes at off; false, with a finding, if that fails.
 func (l *linter) bytes(off int64, n int) ([]byte, bool) {
