@@ -67,7 +67,7 @@ func Render(in Input) ([]byte, error) {
 	if err := check(out); err != nil {
 		err = fmt.Errorf("rendering %q: %w", in.Config.Node, err)
 		if len(in.Snippets) > 0 { // each is valid, so they contradict each other or the node's own config
-			return nil, inputError{fmt.Errorf("%w\nthe Butane snippets of this node do not go together", err)}
+			return nil, inputError{fmt.Errorf("%w\nhint: the Butane snippets of this node do not go together: look at what they say of the place named above", err)}
 		}
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func report(s streams, err error) int {
 	return codeOf(err)
 }
 
-// failure is what --json prints where a verb had nothing else to print.
+// failure is what --json prints where a verb had nothing else to print, and part of what a verb prints that had begun.
 type failure struct {
 	Error string   `json:"error"`
 	Hints []string `json:"hints,omitempty"`
@@ -57,19 +57,36 @@ func reportJSON(s streams, err error) {
 	if err == nil {
 		return
 	}
+	if err := json.NewEncoder(s.out).Encode(failureOf(err)); err != nil {
+		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
+	}
+}
+
+// failureOf is err for a program, nil without one.
+func failureOf(err error) *failure {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return &failure{Error: "interrupted", Code: exitCanceled}
+	}
 	f := failure{Code: codeOf(err)}
 	var text []string
+	within := false // a hint, whose further lines are indented to its words
 	for _, line := range strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n") {
-		if hint, ok := strings.CutPrefix(line, "hint: "); ok {
+		hint, begins := strings.CutPrefix(line, "hint: ")
+		more, goesOn := strings.CutPrefix(line, "      ")
+		switch within = begins || within && goesOn; {
+		case begins:
 			f.Hints = append(f.Hints, hint)
-		} else {
+		case within:
+			f.Hints[len(f.Hints)-1] += " " + more
+		default:
 			text = append(text, line)
 		}
 	}
 	f.Error = strings.Join(text, "\n")
-	if err := json.NewEncoder(s.out).Encode(f); err != nil {
-		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
-	}
+	return &f
 }
 
 // codeOf is the exit code of an error.

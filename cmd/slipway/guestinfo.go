@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -34,24 +32,13 @@ func checkConfigURL(url string, dhcp bool) error {
 		"hint: add --config-dhcp if the nodes' network has a DHCP server; else leave --config-url out, and keep each config below the limit")}
 }
 
-// guestinfoLines is a line of JSON a node: its name and the two values.
-func guestinfoLines(s streams, nodes []ignition.Node, base string) ([]byte, error) {
-	warnPlain(s, base)
-	var out bytes.Buffer
-	for _, n := range nodes {
-		pair, err := guestinfo(n.Config.Cluster.Name, n.Config.Node, n.Ignition, base)
-		if err != nil {
-			return nil, err
-		}
-		line := struct {
-			Node string `json:"node"`
-			ignition.Guestinfo
-		}{n.Config.Node, pair}
-		if err := json.NewEncoder(&out).Encode(line); err != nil {
-			return nil, fmt.Errorf("encoding guestinfo: %w", err)
-		}
-	}
-	return out.Bytes(), nil
+// nodeConfig is a node's config for programs: a line of --format guestinfo has its name and the two values alone.
+type nodeConfig struct {
+	Node    string `json:"node"`
+	File    string `json:"file,omitempty"`    // where it was written
+	Size    int    `json:"size,omitempty"`    // bytes
+	Encoded int    `json:"encoded,omitempty"` // bytes as gzip+base64, which is what the limit is about
+	*ignition.Guestinfo
 }
 
 // warnPlain speaks up when keys would travel in the clear.

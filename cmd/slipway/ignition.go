@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -38,6 +40,7 @@ there is.
 	f.StringVar(&o.format, "format", formatFiles, "files, or guestinfo")
 	f.StringVar(&o.configURL, "config-url", "", "guestinfo: where you serve the files")
 	f.BoolVar(&o.configDHCP, "config-dhcp", false, configDHCPHelp)
+	f.BoolVar(&o.json, "json", false, "print one line of JSON: a list of configs, with --format guestinfo with their values")
 	return cmd
 }
 
@@ -50,7 +53,7 @@ const (
 type ignitionOptions struct {
 	clusterOptions
 	out, format, configURL string
-	configDHCP             bool
+	configDHCP, json       bool
 }
 
 // check refuses flags that do not go together.
@@ -82,12 +85,11 @@ func runIgnition(s streams, o ignitionOptions) error {
 		return err
 	}
 	files := configFiles(nodes)
-	lines, err := o.lines(s, nodes)
+	printed, err := o.printed(s, nodes)
 	if err != nil {
 		return err
 	}
-	toFiles := o.format == formatFiles || o.configURL != ""
-	if toFiles {
+	if o.toFiles() {
 		if err := inTheWay(o.out, files); err != nil { // before anything is written
 			return err
 		}
@@ -95,21 +97,59 @@ func runIgnition(s streams, o ignitionOptions) error {
 	if err := set.Save(); err != nil {
 		return err
 	}
-	if toFiles {
+	if o.toFiles() {
 		if err := o.write(s, files); err != nil {
 			return err
 		}
 	}
-	_, err = s.out.Write(lines)
+	_, err = s.out.Write(printed)
 	return err
 }
 
-// lines is what goes to standard output.
-func (o ignitionOptions) lines(s streams, nodes []ignition.Node) ([]byte, error) {
-	if o.format != formatGuestinfo {
-		return nil, nil
+// toFiles says whether files are written.
+func (o ignitionOptions) toFiles() bool { return o.format == formatFiles || o.configURL != "" }
+
+// printed is what goes to standard output.
+func (o ignitionOptions) printed(s streams, nodes []ignition.Node) ([]byte, error) {
+	var all []nodeConfig
+	for _, n := range nodes {
+		c := nodeConfig{Node: n.Config.Node}
+		if o.format == formatGuestinfo {
+			pair, err := guestinfo(n.Config.Cluster.Name, n.Config.Node, n.Ignition, o.configURL)
+			if err != nil {
+				return nil, err
+			}
+			c.Guestinfo = &pair
+		}
+		if o.json {
+			c.Size, c.Encoded = len(n.Ignition), ignition.EncodedSize(n.Ignition)
+		}
+		if o.json && o.toFiles() {
+			c.File = filepath.Join(o.out, ignition.FileName(n.Config.Cluster.Name, n.Config.Node))
+		}
+		all = append(all, c)
 	}
-	return guestinfoLines(s, nodes, o.configURL)
+	if o.format == formatGuestinfo {
+		warnPlain(s, o.configURL)
+	}
+	return o.encode(all)
+}
+
+// encode makes one document of the configs, or a line of each that has values to print.
+func (o ignitionOptions) encode(all []nodeConfig) ([]byte, error) {
+	var out bytes.Buffer
+	var err error
+	if o.json {
+		err = json.NewEncoder(&out).Encode(all)
+	} else if o.format == formatGuestinfo {
+		for _, c := range all {
+			err = errors.Join(err, json.NewEncoder(&out).Encode(c))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding configs: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // write puts the files into the output folder, and says how large they are.

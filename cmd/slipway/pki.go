@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,6 +89,7 @@ func newPKICmd(s streams) *cobra.Command {
 func newPKIInitCmd(s streams) *cobra.Command {
 	var o clusterOptions
 	var recipients []string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make the cluster's CAs and keys",
@@ -99,14 +102,23 @@ With --age-recipient all private keys in it are encrypted; the verbs that need t
 ` + exitCodeHelp,
 		Example: "  slipway pki init -f cluster.yaml\n  slipway pki init -f cluster.yaml --age-recipient age1...",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return runPKIInit(s, o, recipients) },
+		RunE:    func(*cobra.Command, []string) error { return runPKIInit(s, o, recipients, asJSON) },
 	}
 	o.addFlags(cmd)
 	cmd.Flags().StringArrayVar(&recipients, "age-recipient", nil, "encrypt the keys to this age recipient; may be repeated")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON: what was made and what was kept")
 	return cmd
 }
 
-func runPKIInit(s streams, o clusterOptions, recipients []string) error {
+// madePKI is what pki init did, for --json: names of files in the folder, without their endings.
+type madePKI struct {
+	Secrets string   `json:"secrets"`
+	Created []string `json:"created"`
+	Kept    []string `json:"kept"`
+	*failure
+}
+
+func runPKIInit(s streams, o clusterOptions, recipients []string, asJSON bool) error {
 	loaded, err := s.load(o.spec)
 	if err != nil {
 		return err
@@ -127,7 +139,11 @@ func runPKIInit(s streams, o clusterOptions, recipients []string) error {
 	if len(report.Kept) > 0 {
 		fmt.Fprintf(s.err, "exists, kept: %s\n", strings.Join(report.Kept, ", "))
 	}
-	return err
+	if !asJSON {
+		return err
+	}
+	made := madePKI{Secrets: o.secretsDir(), Created: append([]string{}, report.Created...), Kept: append([]string{}, report.Kept...), failure: failureOf(err)}
+	return errors.Join(err, json.NewEncoder(s.out).Encode(made))
 }
 
 // noArgs makes stray words a wrong command line.

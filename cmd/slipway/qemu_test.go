@@ -48,6 +48,7 @@ func TestQEMUVerbs(t *testing.T) {
 		{"up", []string{"--accel=tcg", "--memory=1GiB"}, exitOK, `^n1: already running`},
 		{"status", nil, exitOK, `n1 +running \(tcg\) +\d+ +127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+ +booting\n$`},
 		{"status", []string{"--json"}, exitOK, `"running":true`},
+		{"up", []string{"--accel=tcg", "--memory=1GiB", "--json"}, exitOK, `^\[\{"node":"n1","did":"already running","ports":\{[^{}]+\},"accel":"tcg"\}\]\n$`},
 		{"console", nil, exitOK, `slipway-qemu: power on`},
 		{"console", []string{"--attach"}, exitOK, ``},
 		{"up", []string{"--accel=tcg", "--fresh"}, exitInput, `hint: .*slipway qemu down n1`},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,11 +44,13 @@ func refusals() [][]string {
 		{"verify", "good.yaml", "--json"},
 		{"pki", "init", "-f", "bad.yaml"},
 		{"pki", "init", "-f", "good.yaml", "--age-recipient", "nobody"},
+		{"pki", "init", "-f", "bad.yaml", "--json"},
 		{"pki", "nonsense"},
 		{"ignition", "-f", "bad.yaml", "-o", "new"},
 		{"ignition", "-f", "good.yaml", "-o", "new", "--secrets", "none"},
 		{"ignition", "-f", "good.yaml", "-o", "new", "--format", "x"},
 		{"ignition", "-f", "good.yaml", "-o", "file"},
+		{"ignition", "-f", "good.yaml", "-o", "file", "--json"},
 		{"render", "-f", "good.yaml", "n2"},
 		{"render", "-f", "good.yaml", "n1", "n2"},
 		{"kubeconfig", "-f", "good.yaml", "-o", "new/conf", "--server", "x"},
@@ -63,9 +66,12 @@ func refusals() [][]string {
 		{"qemu", "status", "-f", "bad.yaml", "--json"},
 		{"qemu", "console", "-f", "good.yaml", "n2"},
 		{"vsphere", "import", "-f", "bad.yaml"},
+		{"vsphere", "import", "-f", "bad.yaml", "--json"},
 		{"vsphere", "deploy", "-f", "bad.yaml"},
+		{"vsphere", "deploy", "-f", "good.yaml", "--timeout", "0s", "--json"},
 		{"vsphere", "status", "-f", "bad.yaml", "--json"},
 		{"vsphere", "destroy", "-f", "bad.yaml"},
+		{"vsphere", "destroy", "-f", "good.yaml", "--json"},
 	}
 }
 
@@ -114,6 +120,14 @@ func checkJSON(t *testing.T, args []string, out string, code int) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil || dec.More() || f.Error == "" || f.Code != code || strings.Contains(f.Error, "hint:") {
 		t.Errorf("%q: %v, %q", args, err, out)
+	}
+}
+
+// TestHintsOfTwoLines: what goes on in a second line is no part of the error.
+func TestHintsOfTwoLines(t *testing.T) {
+	f := failureOf(errors.New("fetching x: gone\n      ^\nhint: take a mirror,\n      or the folder\nfetching y: gone\nhint: another"))
+	if f.Error != "fetching x: gone\n      ^\nfetching y: gone" || strings.Join(f.Hints, "|") != "take a mirror, or the folder|another" || f.Code != exitFailed {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -172,6 +172,26 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestWaitJSON: one document at the end, of the nodes that serve, or of why the wait ended; what comes before it is for people.
+func TestWaitJSON(t *testing.T) {
+	spec, addr, node := statusLab(t)
+	node.set(status.Document{Node: "n1", State: status.Serving, Serving: true})
+	var out, errOut bytes.Buffer
+	args := []string{"wait", "-f", spec, "n1", "--address", addr, "--json", "--timeout"}
+	code := run(t.Context(), append(args, "1m"), strings.NewReader(""), &out, &errOut)
+	var docs []status.Document
+	if err := json.Unmarshal(out.Bytes(), &docs); err != nil || code != exitOK || len(docs) != 1 || docs[0].Node != "n1" || !docs[0].Serving || errOut.String() != "n1: serving\n" {
+		t.Errorf("exit %d, %v: %s%s", code, err, out.String(), errOut.String())
+	}
+	node.set(etcdWaits)
+	out.Reset()
+	code = run(t.Context(), append(args, "200ms"), strings.NewReader(""), &out, &errOut)
+	var f failure
+	if err := json.Unmarshal(out.Bytes(), &f); err != nil || code != exitFailed || f.Code != code || !strings.HasPrefix(f.Error, "waiting for the cluster: not serving after 200ms\nn1: etcd waiting") {
+		t.Errorf("exit %d, %v: %s", code, err, out.String())
+	}
+}
+
 // TestWaitTimeout: exit 1, and the last line says what was missing.
 func TestWaitTimeout(t *testing.T) {
 	spec, addr, node := statusLab(t)

@@ -19,6 +19,7 @@ import (
 type vsphereOptions struct {
 	thumbprint string
 	quiet      bool
+	json       bool
 }
 
 const vsphereHelp = `Which vCenter, and as whom, is said by the variables of govc: GOVC_URL, GOVC_USERNAME and GOVC_PASSWORD. Its certificate is
@@ -46,6 +47,7 @@ large they are is said under vsphere in the spec.
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.thumbprint, "thumbprint", "", "SHA-256 of vCenter's certificate, to trust this one only")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
+	f.BoolVar(&o.json, "json", false, "print one line of JSON instead: what was done, what --dry-run would do, or a list of machines")
 	for _, verb := range []func(streams, *vsphereOptions) *cobra.Command{newVSphereImportCmd, newVSphereDeployCmd, newVSphereStatusCmd, newVSphereDestroyCmd} {
 		cmd.AddCommand(verb(s, &o))
 	}

@@ -87,7 +87,6 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 		}
 		hooks.Wait = scrubbed(s, nodes, o.timeout)
 	}
-	hooks.Did = func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) }
 	return o.withVCenter(ctx, s, func(c *vsphere.Client) error {
 		have, err := c.Observe(ctx, want)
 		if err != nil {
@@ -100,17 +99,17 @@ func runVSphereDeploy(ctx context.Context, s streams, o vsphereDeployOptions) er
 		if o.noWait {
 			p = p.WithoutWaiting()
 		}
-		if o.dryRun {
-			fmt.Fprint(s.out, p)
+		err = o.carryOut(s, p, o.dryRun, func(told func(vsphere.Action)) error {
+			hooks.Did = told
+			if err := c.Deploy(ctx, want, have, p, hooks); err != nil {
+				return fmt.Errorf("%w\nhint: run it again to go on from here", err)
+			}
 			return nil
-		}
-		if err := c.Deploy(ctx, want, have, p, hooks); err != nil {
-			return fmt.Errorf("%w\nhint: run it again to go on from here", err)
-		}
-		if !p.Changes() {
+		})
+		if err == nil && !p.Changes() && !o.dryRun && !o.json {
 			fmt.Fprintln(s.out, "nothing was changed")
 		}
-		return nil
+		return err
 	})
 }
 

@@ -63,13 +63,9 @@ func runVSphereDestroy(ctx context.Context, s streams, o vsphereDestroyOptions, 
 		if err != nil {
 			return err
 		}
-		if o.dryRun {
-			fmt.Fprint(s.out, p)
-			return nil
-		}
-		if !p.Changes() {
+		if !p.Changes() && !o.dryRun && !o.json {
 			fmt.Fprintln(s.out, "there is nothing of this cluster, nothing was changed")
 		}
-		return c.Destroy(ctx, want, have, p, func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) })
+		return o.carryOut(s, p, o.dryRun, func(told func(vsphere.Action)) error { return c.Destroy(ctx, want, have, p, told) })
 	})
 }

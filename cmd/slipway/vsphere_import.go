@@ -77,22 +77,28 @@ func runVSphereImport(ctx context.Context, s streams, o vsphereImportOptions, ar
 		Cluster: spec.Cluster.ID, Place: vspherePlace(spec), Network: spec.VSphere.Network, Library: spec.VSphere.Library,
 		Name: spec.VSphere.Template, Image: img, Method: method, Replace: o.replace, Secure: spec.VSphere.SecureBoot, Linked: spec.VSphere.LinkedClones,
 	}
-	return o.withVCenter(ctx, s, func(c *vsphere.Client) error { return importImage(ctx, s, c, want, o.dryRun) })
+	return o.withVCenter(ctx, s, func(c *vsphere.Client) error { return o.importImage(ctx, s, c, want) })
 }
 
-func importImage(ctx context.Context, s streams, c *vsphere.Client, want vsphere.Import, dryRun bool) error {
+func (o vsphereImportOptions) importImage(ctx context.Context, s streams, c *vsphere.Client, want vsphere.Import) error {
 	p, carryOut, err := c.Prepare(ctx, want)
 	if err != nil {
 		return err
 	}
-	if dryRun {
+	if o.dryRun && !o.json {
 		fmt.Fprint(s.out, p)
 		return nil
 	}
-	if err := carryOut(ctx); err != nil {
-		return err
+	if !o.dryRun {
+		err = carryOut(ctx)
 	}
-	if !p.Changes() {
+	switch {
+	case err != nil: // what was made is gone again, or the error names it
+		return err
+	case o.json:
+		r := vsphereReport{Template: want.Name, Image: "sha256:" + want.Image.Digest, DryRun: o.dryRun, Changes: p.Changes()}
+		return r.print(s, p, nil)
+	case !p.Changes():
 		fmt.Fprintf(s.out, "%s: the template is of this image already, nothing was changed\n", want.Name)
 		return nil
 	}

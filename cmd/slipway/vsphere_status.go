@@ -15,7 +15,6 @@ import (
 
 func newVSphereStatusCmd(s streams, shared *vsphereOptions) *cobra.Command {
 	o := vsphereDeployOptions{vsphereOptions: shared}
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes' machines and what differs from the spec",
@@ -27,16 +26,14 @@ machine differs from the spec. How far the node's formation is says slipway stat
 ` + exitCodeHelp,
 		Example: "  slipway vsphere status\n  slipway vsphere status --json",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereStatus(cmd.Context(), s, o, asJSON) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runVSphereStatus(cmd.Context(), s, o) },
 	}
 	o.clusterOptions.addFlags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&o.configURL, "config-url", "", "as for deploy")
-	f.BoolVar(&asJSON, "json", false, "print one line of JSON: a list of machines")
+	cmd.Flags().StringVar(&o.configURL, "config-url", "", "as for deploy")
 	return cmd
 }
 
-func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions, asJSON bool) error {
+func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions) error {
 	want, err := o.wanted(s, false)
 	if err != nil {
 		return err
@@ -47,7 +44,7 @@ func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions, as
 			return err
 		}
 		rows := vsphere.Status(want, have)
-		if asJSON {
+		if o.json {
 			err = json.NewEncoder(s.out).Encode(rows)
 		} else {
 			err = printMachines(s, rows)

@@ -21,5 +21,5 @@ func Find(name string) (distro.Driver, error) {
 	if d, ok := all()[name]; ok {
 		return d, nil
 	}
-	return nil, fmt.Errorf("finding distribution %q: not known\nallowed are %s", name, strings.Join(slices.Sorted(maps.Keys(all())), ", "))
+	return nil, fmt.Errorf("finding distribution %q: not known\nhint: take one of %s", name, strings.Join(slices.Sorted(maps.Keys(all())), ", "))
 }

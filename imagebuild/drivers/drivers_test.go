@@ -41,7 +41,7 @@ func TestEveryDriver(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if _, err := Find("plan9"); err == nil || !strings.Contains(err.Error(), `"plan9"`) || !strings.Contains(err.Error(), "allowed are debian") {
+	if _, err := Find("plan9"); err == nil || !strings.Contains(err.Error(), `"plan9"`) || !strings.Contains(err.Error(), "\nhint: take one of debian") {
 		t.Errorf("got %v", err)
 	}
 }
