@@ -64,7 +64,7 @@ func TestGovcRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers := "case $1-$3 in\n"
+	answers := "case $1-$2 in\n"
 	for i := 1; i < len(addresses); i += 2 { // of NODE=HOST:PORT the one that is asked
 		name, _, _ := strings.Cut(addresses[i], "=")
 		answers += "status-" + name + ") exec " + self + ` "$@" --address ` + addresses[i] + " ;;\n"

@@ -79,7 +79,7 @@ func TestNoConfig(t *testing.T) {
 	l := theLab(t)
 	machine := bare{disks: []string{newDisk(t, l, t.TempDir(), "disk.qcow2")}}
 	failedStatus(t, machine.run(t), "initrd", `no node config: .* Platform qemu: fw_cfg opt/com.coreos/config is not set`)
-	machine.config, machine.quit = filepath.Join(l.dir, l.out, "n1.ign"), `"node":"n1"`
+	machine.config, machine.quit = filepath.Join(l.dir, l.out, "single.n1.ign"), `"node":"n1"`
 	if console := machine.run(t); !strings.Contains(console, "slipway: first boot: preparing") {
 		t.Errorf("not a first boot:\n%s", tail(console, 30))
 	}
@@ -124,7 +124,7 @@ func TestTwoDisks(t *testing.T) {
 	dir := t.TempDir()
 	node, blank := newDisk(t, l, dir, "node.qcow2"), newDisk(t, l, dir, "blank.qcow2")
 	const serves, first = `"node":"n1"`, "slipway: first boot"
-	console := bare{disks: []string{node}, config: filepath.Join(l.dir, l.out, "n1.ign"), quit: serves}.run(t)
+	console := bare{disks: []string{node}, config: filepath.Join(l.dir, l.out, "single.n1.ign"), quit: serves}.run(t)
 	if !strings.Contains(console, first) {
 		t.Fatalf("not a first boot:\n%s", tail(console, 30))
 	}
