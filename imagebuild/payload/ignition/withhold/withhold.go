@@ -18,8 +18,9 @@ const Mark = "(withheld)"
 var (
 	// A data URL may hold spaces and quotes, so nothing in the text shows where it ends: it is cut with all that follows.
 	endless = regexp.MustCompile(`(?is)\bdata:.*|-----BEGIN .*`)
-	// Of a URL with an authority, the user with its password, and the query, where tokens are.
-	userinfo = regexp.MustCompile(`(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"@]*@`)
+	// Of a URL with an authority, the user with its password, which may hold an unescaped @ or quote, and the query, where
+	// tokens are.
+	userinfo = regexp.MustCompile(`(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@`)
 	query    = regexp.MustCompile(`(\b[A-Za-z][A-Za-z0-9+.-]*://[^\s?#"]*)[?#][^\s"]*`)
 	// Hashes of crypt(5), from $1$ to $gy$.
 	hash = regexp.MustCompile(`\$(?:[156]|2[abxy]|7|g?y|sha1|md5)\$[^\s"':]*`)
