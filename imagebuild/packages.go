@@ -106,6 +106,7 @@ func (b *builder) fetchPackages(ctx context.Context) error {
 	cached := true
 	for _, p := range b.lock.Packages {
 		total += p.Size
+		stage.Use(b.fetcher.PoolFile(p), b.opt.Now()) // before Fetch looks: what Prune leaves from now on stays
 		if _, err := os.Stat(b.fetcher.PoolFile(p)); err != nil {
 			cached = false
 		}

@@ -95,11 +95,10 @@ const manifestName = "payload.json"
 func Build(ctx context.Context, item Item, env Env) (Result, error) {
 	start := env.Now()
 	dir := filepath.Join(env.CacheDir, item.Name+"-"+item.Key()[:32])
+	stage.Use(dir, env.Now()) // before it is read: what Prune leaves from now on stays
 	m, err := load(dir, item)
 	cached := err == nil
-	if cached {
-		stage.Use(dir, env.Now())
-	} else {
+	if !cached {
 		if !os.IsNotExist(err) {
 			env.event(item, fmt.Sprintf("making it anew: %v", err))
 		}

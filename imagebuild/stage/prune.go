@@ -55,7 +55,7 @@ func (c Cache) Prune(ctx context.Context, since time.Time, stages ...string) ([]
 		if !e.Used.Before(since) {
 			continue
 		}
-		removed, err := c.remove(ctx, e)
+		removed, err := c.remove(ctx, e, since)
 		if err != nil {
 			return gone, fmt.Errorf("pruning the cache: %w", err)
 		}
@@ -66,8 +66,12 @@ func (c Cache) Prune(ctx context.Context, since time.Time, stages ...string) ([]
 	return gone, nil
 }
 
-func (c Cache) remove(ctx context.Context, e Entry) (bool, error) {
+// remove removes an entry, unless a build took it after it was listed.
+func (c Cache) remove(ctx context.Context, e Entry, since time.Time) (bool, error) {
 	if !e.Dir {
+		if unused, err := isUnused(e.Path, since); err != nil || !unused {
+			return false, err
+		}
 		err := os.Remove(e.Path)
 		return err == nil, notThere(err)
 	}
@@ -80,6 +84,9 @@ func (c Cache) remove(ctx context.Context, e Entry) (bool, error) {
 		return false, err
 	}
 	defer unlock()
+	if unused, err := isUnused(e.Path, since); err != nil || !unused {
+		return false, err
+	}
 	if e.Path == whole { // half removed, it must not count as a result
 		if err := c.Remove(ctx, whole+part); err != nil {
 			return false, err
@@ -89,6 +96,15 @@ func (c Cache) remove(ctx context.Context, e Entry) (bool, error) {
 		}
 	}
 	return true, c.Remove(ctx, whole+part)
+}
+
+// isUnused says whether the entry is still there, and nobody used it since the given time.
+func isUnused(path string, since time.Time) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, notThere(err)
+	}
+	return info.ModTime().Before(since), nil
 }
 
 func notThere(err error) error {

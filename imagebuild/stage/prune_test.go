@@ -112,3 +112,55 @@ func TestShare(t *testing.T) {
 	}
 	third()
 }
+
+// What a build takes between the listing and the removal is kept: folder or file.
+func TestPruneLooksAgain(t *testing.T) {
+	c := newCache(t)
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	c.Now = func() time.Time { return now }
+	dir, _, err := c.Get(t.Context(), "tree", "k", write("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(c.Dir, "tree", "a.deb")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	Use(dir, now.Add(-time.Hour))
+	Use(file, now.Add(-time.Hour))
+	listed, err := c.Entries("tree")
+	if err != nil || len(listed) != 2 {
+		t.Fatalf("%+v %v", listed, err)
+	}
+	if _, hit, err := c.Get(t.Context(), "tree", "k", nil); err != nil || !hit {
+		t.Fatalf("hit %v, %v", hit, err)
+	}
+	Use(file, now)
+	for _, e := range listed {
+		if removed, err := c.remove(t.Context(), e, now); err != nil || removed {
+			t.Errorf("%s: removed %v, %v", e.Path, removed, err)
+		}
+		if _, err := os.Stat(e.Path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Get does not give a result that went away while its use was noted.
+func TestGetLooksAfterUse(t *testing.T) {
+	c := newCache(t)
+	dir, _, err := c.Get(t.Context(), "tree", "k", write("first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Now = func() time.Time { // is asked between Get's first look and the note
+		os.RemoveAll(dir)
+		return time.Now()
+	}
+	if _, hit, err := c.Get(t.Context(), "tree", "k", write("second")); err != nil || hit {
+		t.Errorf("hit %v, %v", hit, err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+}

@@ -30,8 +30,7 @@ const part = ".part"
 // place only if make succeeds; on failure or cancellation nothing is left.
 func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context.Context, dir string) error) (dir string, hit bool, err error) {
 	dir = filepath.Join(c.Dir, stage, key)
-	if _, err := os.Stat(dir); err == nil {
-		Use(dir, c.Now())
+	if c.used(dir) {
 		return dir, true, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -42,7 +41,7 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 		return "", false, err
 	}
 	defer unlock()
-	if _, err := os.Stat(dir); err == nil { // another build finished it a moment ago
+	if c.used(dir) { // another build finished it a moment ago
 		return dir, true, nil
 	}
 	tmp := dir + part
@@ -60,6 +59,14 @@ func (c Cache) Get(ctx context.Context, stage, key string, make func(ctx context
 		return "", false, fmt.Errorf("keeping a stage: %w", err)
 	}
 	return dir, false, nil
+}
+
+// used notes that a result was taken, and says whether it is there. It looks after that: a Prune that was about to remove
+// it either sees the note or has it gone already.
+func (c Cache) used(dir string) bool {
+	Use(dir, c.Now())
+	_, err := os.Stat(dir)
+	return err == nil
 }
 
 // Key hashes any JSON-encodable inputs.
