@@ -48,11 +48,13 @@ func (d *document) checkIgnition(root *yaml.Node, config []byte, s *Spec) {
 		}
 		d.addAt(spanOf(at), Problem{Message: "kernel arguments cannot be changed by a node's config", Hint: "they are part of the image: use kernel.cmdline in the spec"})
 	}
-	for _, paths := range [][]struct{ Path string }{c.Storage.Files, c.Storage.Directories, c.Storage.Links} {
-		for _, p := range paths {
-			why, hint := s.refusePath(p.Path)
-			d.butaneValue(root, p.Path, why, hint)
-		}
+	for _, p := range c.Storage.Directories {
+		why, hint := s.refusePath(p.Path)
+		d.butaneValue(root, p.Path, why, hint)
+	}
+	for _, p := range slices.Concat(c.Storage.Files, c.Storage.Links) {
+		why, hint := s.refuseFile(p.Path)
+		d.butaneValue(root, p.Path, why, hint)
 	}
 	for _, u := range c.Systemd.Units {
 		if u.Contents != "" || u.Enabled != nil || u.Mask != nil {
@@ -100,6 +102,19 @@ func (s *Spec) refusePath(file string) (why, hint string) {
 		}
 	}
 	return node.RefusePath(file)
+}
+
+// refuseFile is refusePath for a file or a link, which cannot be where there has to be a folder.
+func (s *Spec) refuseFile(file string) (why, hint string) {
+	if why, hint := s.refusePath(file); why != "" {
+		return why, hint
+	}
+	for _, registry := range sortedKeys(s.Runtime.Mirrors) {
+		if own := node.MirrorFile(registry); node.Above(file, own) {
+			return node.RefuseFolder(file, own+", which is slipway's own")
+		}
+	}
+	return node.RefuseFile(file)
 }
 
 // butaneValue reports a problem, if there is one, where the file has the value.

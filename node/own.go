@@ -30,14 +30,23 @@ var ownFiles = []string{
 	"/etc/systemd/system-generators/systemd-gpt-auto-generator",
 }
 
+// ownState is what slipwayd and etcd keep on a node, folder and owner. A first boot that was cut off is judged by it.
+var ownState = [][2]string{
+	{"/var/lib/etcd/member", "etcd's data"},
+	{"/var/lib/slipway", "slipway's own state"},
+}
+
 // ownUnits are the roles', the daemon's, those that the image masks because they ask or write where nobody may, and those that
-// report and reboot in an emergency instead of asking.
+// report and reboot in an emergency instead of asking, with the targets that lead to them: a failed mount does by local-fs.target.
 var ownUnits = []string{
-	"debug-shell.service", "emergency.service", "rescue.service",
+	"debug-shell.service", "emergency.service", "emergency.target", "local-fs.target", "rescue.service", "rescue.target",
 	"etcd.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
 	"kubelet.service", "serial-getty@.service", "slipway-apilb.service", "slipway-keepalived.service", "slipway-lb.service", "slipway-masq.service",
 	"slipwayd.service", "systemd-firstboot.service", "systemd-repart.service",
 }
+
+// unitDirs are where a unit takes the place of one of the image.
+var unitDirs = []string{"/etc/systemd/system", "/etc/systemd/system.control"}
 
 // writable are the folders of the read-only root that lead to state.
 var writable = []string{"/etc", "/var", "/home", "/root"}
@@ -52,12 +61,19 @@ func MirrorFile(registry string) string {
 
 // RefusePath says why a user's own config cannot put something at an absolute path, and what to do instead; why is empty
 // if it can. Any name with "slipway" in it is Slipway's: one in /etc would hide the one that the image has in /usr/lib.
+//
+// It judges a folder: for a file or a link, which would take the place of a folder, ask RefuseFile.
 func RefusePath(file string) (why, hint string) {
 	file = path.Clean(file)
 	if !slices.ContainsFunc(writable, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
 		return fmt.Sprintf("%s is in the read-only part of the image", file), "write below " + strings.Join(writable, ", ")
 	}
-	if dir, name := path.Split(file); isUnitDir(dir) {
+	for _, state := range ownState {
+		if file == state[0] || strings.HasPrefix(file, state[0]+"/") {
+			return fmt.Sprintf("%s belongs to %s", file, state[1]), "choose another folder below /var for data of yours"
+		}
+	}
+	if dir, name := path.Split(file); slices.Contains(unitDirs, strings.TrimSuffix(dir, "/")) {
 		if why, hint := RefuseUnit(name); why != "" {
 			return why, hint
 		}
@@ -68,8 +84,34 @@ func RefusePath(file string) (why, hint string) {
 	return "", ""
 }
 
-func isUnitDir(dir string) bool {
-	return dir == "/etc/systemd/system/" || dir == "/etc/systemd/system.control/"
+// RefuseFile is RefusePath for a file or a link, which cannot be where one of Slipway's own paths needs a folder either: a
+// link would lead those paths elsewhere.
+func RefuseFile(file string) (why, hint string) {
+	if why, hint := RefusePath(file); why != "" {
+		return why, hint
+	}
+	if i := slices.IndexFunc(ownFiles, func(own string) bool { return Above(file, own) }); i >= 0 {
+		return RefuseFolder(file, strings.TrimSuffix(ownFiles[i], "/*")+", which is slipway's own")
+	}
+	for _, state := range ownState {
+		if Above(file, state[0]) {
+			return RefuseFolder(file, state[0]+", which belongs to "+state[1])
+		}
+	}
+	for _, dir := range unitDirs {
+		if Above(file, dir+"/") {
+			return RefuseFolder(file, "slipway's own units")
+		}
+	}
+	return "", ""
+}
+
+// Above says whether own is below file.
+func Above(file, own string) bool { return strings.HasPrefix(own, path.Clean(file)+"/") }
+
+// RefuseFolder says that a file or a link is where there has to be a folder, and what that folder holds.
+func RefuseFolder(file, holds string) (why, hint string) {
+	return fmt.Sprintf("%s has to be a folder: it holds %s", file, holds), "choose another name for a file or a link of yours"
 }
 
 // RefuseUnit is RefusePath for a unit that would take the place of one, or mask or disable it. Drop-ins are the user's.

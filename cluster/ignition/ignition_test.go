@@ -133,6 +133,9 @@ func TestRefusals(t *testing.T) {
 	for _, tc := range []struct{ name, butane, want string }{
 		{"our folder", head + "storage:\n  files:\n  - path: /etc/slipway/pki/ca.crt\n", "slipway's own"},
 		{"our folder as a link", head + "storage:\n  links:\n  - {path: /etc/slipway, target: /tmp}\n", "slipway's own"},
+		{"a parent as a link", head + "storage:\n  links:\n  - {path: /etc/kubernetes, target: /tmp}\n", "/etc/kubernetes has to be a folder"},
+		{"our state", head + "storage:\n  directories:\n  - path: /var/lib/slipway/x\n", "belongs to slipway's own state"},
+		{"emergency", head + "systemd:\n  units:\n  - {name: emergency.target, mask: true}\n", "the unit emergency.target"},
 		{"slipwayd's file", head + "storage:\n  files:\n  - path: /etc/kubernetes/kubelet.yaml\n", "every boot"},
 		{"kernel arguments", head + "kernel_arguments:\n  should_exist: [quiet]\n", "kernel.cmdline"},
 		{"replace", head + "ignition:\n  config:\n    replace: {inline: '{\"ignition\": {\"version\": \"3.4.0\"}}'}\n", "ignition.config.merge"},

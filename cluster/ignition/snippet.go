@@ -48,12 +48,17 @@ func allowed(cfg types.Config, taken []string) error {
 			errs = append(errs, fmt.Errorf("%s\nhint: %s", why, hint))
 		}
 	}
+	folders := folders(cfg)
 	for _, p := range paths(cfg) {
 		if slices.Contains(taken, p) {
 			refuse(p+" is written anew at every boot, so yours would be lost", "for what can be set see the spec")
 			continue
 		}
-		refuse(node.RefusePath(p))
+		if slices.Contains(folders, p) {
+			refuse(node.RefusePath(p))
+		} else {
+			refuse(node.RefuseFile(p))
+		}
 	}
 	for _, u := range cfg.Systemd.Units {
 		if str(u.Contents) != "" || u.Enabled != nil || u.Mask != nil {
@@ -65,16 +70,22 @@ func allowed(cfg types.Config, taken []string) error {
 
 // paths lists what the config writes, cleaned and sorted.
 func paths(cfg types.Config) []string {
-	var all []string
+	all := folders(cfg)
 	for _, f := range cfg.Storage.Files {
 		all = append(all, path.Clean(f.Path))
-	}
-	for _, d := range cfg.Storage.Directories {
-		all = append(all, path.Clean(d.Path))
 	}
 	for _, l := range cfg.Storage.Links {
 		all = append(all, path.Clean(l.Path))
 	}
 	slices.Sort(all)
+	return all
+}
+
+// folders lists the folders that the config makes, cleaned. Ignition refuses a config that has one as a file, too.
+func folders(cfg types.Config) []string {
+	var all []string
+	for _, d := range cfg.Storage.Directories {
+		all = append(all, path.Clean(d.Path))
+	}
 	return all
 }
