@@ -29,6 +29,7 @@ type Options struct {
 	Client   *http.Client
 	Sandbox  *sandbox.Sandbox
 	Payload  payload.Env       // without CacheDir, Now and Progress
+	Place    func() error      // puts what the plan takes from the cache there, with nobody pruning it; may be nil
 	Packers  map[string]Packer // by output; raw needs none
 	Progress Progress
 	Log      func(stage string) io.Writer // raw output of tools; may be nil
@@ -97,6 +98,11 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 		return nil, err
 	}
 	defer leave()
+	if opt.Place != nil {
+		if err := opt.Place(); err != nil {
+			return nil, err
+		}
+	}
 	for _, step := range []func(context.Context) error{
 		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkFlags, b.checkKernel, b.makeInitrd, b.packRoot,
 	} {

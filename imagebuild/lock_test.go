@@ -217,6 +217,21 @@ func TestBusyFolder(t *testing.T) {
 	}
 }
 
+// What the build takes from the cache is put there while nobody may prune it.
+func TestPlaceInCacheInUse(t *testing.T) {
+	placed := errors.New("placed")
+	b := testBuilder(t, func(*Options) {})
+	b.opt.Place = func() error {
+		if _, err := (Store{Dir: b.opt.Cache, Sandbox: b.sandbox, Now: b.opt.Now}).Prune(t.Context(), 0); code(err) != 4 {
+			t.Errorf("pruning meanwhile: %v", err)
+		}
+		return placed
+	}
+	if _, err := Build(t.Context(), b.plan, b.opt); !errors.Is(err, placed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Which modules nobody vouched for is in the lock, and known to the next build.
 func TestLockNamesPrivateModules(t *testing.T) {
 	sums := []payload.ModuleSum{{Path: "a.example/m", Version: "v1", Sum: "h1:a"}, {Path: "us.example/m", Version: "v2", Sum: "h1:b", Private: true}}

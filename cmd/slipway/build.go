@@ -114,13 +114,11 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if !o.quiet {
 		plan.Print(s.err)
 	}
-	if err := daemon.place(); err != nil {
-		return err
-	}
 	opt, err := buildSetup(s, o, cache, loaded.Spec)
 	if err != nil {
 		return err
 	}
+	opt.Place = daemon.place
 	opt.Payload.Environ = append(opt.Payload.Environ, host.GoSettings...)
 	if opt.Tools, err = buildTools(ctx, plan); err != nil {
 		return err
