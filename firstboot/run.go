@@ -9,6 +9,7 @@ import (
 	"net"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"slipway/firstboot/journal"
@@ -29,7 +30,7 @@ type Options struct {
 }
 
 // Run is the daemon. It returns nil when the context ends, and at once when the node cannot even begin: without a good
-// node config and the node's own certificate there is nothing to serve. The consoles then say why, and systemd starts
+// node config and the node's own certificate there is nothing to serve, and without its port nobody to serve. The consoles then say why, and systemd starts
 // the daemon again, later each time.
 func Run(ctx context.Context, o Options) error {
 	files := Prefix(o.Root)
@@ -37,13 +38,16 @@ func Run(ctx context.Context, o Options) error {
 	defer out.close()
 	cfg, err := load(files)
 	if err != nil {
-		return errors.Join(err, emergency(out.console, "unknown", o.Now, err))
+		return errors.Join(err, emergency(out.console, "unknown", o.Now, noConfig, err))
 	}
 	d, err := assemble(o, files, cfg, out)
 	if err != nil {
-		return errors.Join(err, emergency(out.console, cfg.Node, o.Now, err))
+		return errors.Join(err, emergency(out.console, cfg.Node, o.Now, noConfig, err))
 	}
-	return d.run(ctx, cmp.Or(o.Listen, fmt.Sprintf(":%d", node.PeerPort)), o.NotifySocket)
+	if err := d.run(ctx, cmp.Or(o.Listen, fmt.Sprintf(":%d", node.PeerPort)), o.NotifySocket); err != nil {
+		return errors.Join(err, emergency(out.console, cfg.Node, o.Now, noPeerAPI, err))
+	}
+	return nil
 }
 
 // load reads the contract. Path errors name the file; parse errors say what is wrong in it.
@@ -59,10 +63,16 @@ func load(files FS) (*node.Config, error) {
 	return cfg, nil
 }
 
+// What an ending daemon lacks: the step of its last status, and what the node waits for.
+const (
+	noConfig  = "config: a good node config"
+	noPeerAPI = "peer-api: the peer API to be served"
+)
+
 // emergency says on the consoles why the daemon ends.
-func emergency(out io.Writer, name string, now func() time.Time, cause error) error {
-	d := status.Document{Step: "config", State: status.Failed, WaitingFor: "a good node config", LastError: cause.Error()}
-	d.Node = name
+func emergency(out io.Writer, name string, now func() time.Time, lacks string, cause error) error {
+	step, waiting, _ := strings.Cut(lacks, ": ")
+	d := status.Document{Node: name, Step: step, State: status.Failed, WaitingFor: waiting, LastError: cause.Error()}
 	return status.NewReporter(name, out, now).Report(d)
 }
 

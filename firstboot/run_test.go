@@ -65,6 +65,30 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
+// TestPortInUse: a daemon whose port another program holds says so on the console before it ends.
+func TestPortInUse(t *testing.T) {
+	root, cfg, ca := t.TempDir(), single(t), newCA(t)
+	writeIdentity(t, Prefix(root), cfg, ca, ca.issue(t, "n1"))
+	console := consoleFiles(t, root, "ttyS0")["ttyS0"]
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	err = Run(t.Context(), Options{Root: root, Listen: other.Addr().String(), Log: io.Discard, Random: rand.Reader, Now: time.Now})
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("error %v", err)
+	}
+	text, err := os.ReadFile(console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, ok := status.ParseLine(string(text))
+	if !ok || d.Node != "n1" || d.State != status.Failed || d.Step != "peer-api" || !strings.Contains(d.LastError, "opening the peer API") {
+		t.Errorf("console: %s", text)
+	}
+}
+
 // consoleFiles makes files that stand for the kernel's consoles, and gives their paths.
 func consoleFiles(t *testing.T, root string, names ...string) map[string]string {
 	t.Helper()
