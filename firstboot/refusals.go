@@ -29,10 +29,29 @@ type refusals struct {
 	all map[string]refusal
 }
 
-// replace takes a new list over, and tells of those that are new in it.
-func (r *refusals) replace(all map[string]refusal, tell func(refusal)) {
+// servers are the UIDs of what the server has refused so far: whoever lists requests asks before, for replace.
+func (r *refusals) servers() map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	uids := map[string]bool{}
+	for uid, refused := range r.all {
+		if _, ok := errors.AsType[serverRefusal](refused.why); ok {
+			uids[uid] = true
+		}
+	}
+	return uids
+}
+
+// replace takes a new list over, and tells of those that are new in it. What the server refused while the requests were
+// listed, and so is not among those known before, may not be in the list, and stays until the next.
+func (r *refusals) replace(all map[string]refusal, before map[string]bool, tell func(refusal)) {
 	var fresh []refusal
 	r.mu.Lock()
+	for uid, refused := range r.all {
+		if _, ok := errors.AsType[serverRefusal](refused.why); ok && !before[uid] && len(all) < room(refused.why) {
+			all[uid] = refused
+		}
+	}
 	for uid, refused := range all {
 		if _, known := r.all[uid]; !known {
 			fresh = append(fresh, refused)

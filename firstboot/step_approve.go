@@ -37,7 +37,7 @@ func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, strin
 		return nil, nil, "", err
 	}
 	var good []kube.CSR
-	refused := map[string]refusal{}
+	refused, before := map[string]refusal{}, n.refused.servers()
 	version, err := c.EachCSR(ctx, func(csr kube.CSR, err error) {
 		switch why := n.vouch(csr, err); {
 		case why != nil && len(refused) < room(why):
@@ -49,7 +49,7 @@ func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, strin
 	if err != nil {
 		return nil, nil, "", err
 	}
-	n.refused.replace(refused, n.tellRefusal)
+	n.refused.replace(refused, before, n.tellRefusal)
 	n.noteRefusals()
 	return c, good, version, nil
 }
