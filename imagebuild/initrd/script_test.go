@@ -86,6 +86,7 @@ const (
 	journal = "sysroot/var/lib/slipway/journal.json"
 	stamp   = "sysroot/var/lib/slipway/first-boot-complete"
 	formed  = "{\n  \"version\": 1,\n  \"token\": \"demo/1\",\n  \"formed\": true\n}\n"
+	lost    = "{\n  \"version\": 1,\n  \"token\": \"demo/1\",\n  \"formed\": false,\n  \"lost\": true\n}\n"
 )
 
 // TestFirstBoot: what is wiped, and what never is.
@@ -103,7 +104,10 @@ func TestFirstBoot(t *testing.T) {
 		"formed":             {map[string]string{journal: formed}, false, "a formed journal in /var/lib/slipway, of cluster demo"},
 		"both":               {map[string]string{journal: formed, wal: "x"}, false, "wal and a formed journal"},
 		"unreadable journal": {map[string]string{journal: "\x00\x00"}, false, "a formed journal"},
-		"set aside":          {map[string]string{"sysroot/var/lib/slipway/journal.bad": formed}, false, "a formed journal"},
+		"set aside":          {map[string]string{journal + ".unreadable-1": "\x00"}, false, "a formed journal"},
+		"lost":               {map[string]string{journal: lost}, false, "the successor of a lost journal in /var/lib/slipway, of cluster demo"},
+		"lost and set aside": {map[string]string{journal: lost, journal + ".unreadable-1": "\x00", journal + ".unreadable-2": "{"}, false, "lost journal in /var/lib/slipway and a formed journal"},
+		"wipe was cut off":   {map[string]string{journal: formed, "sysroot/var/lib/etcd/x": "", "proc/cmdline": "slipway.wipe=demo\n"}, true, ""},
 		"switch, fw_cfg":     {map[string]string{wal: "x", journal: formed, "sys/firmware/qemu_fw_cfg/by_name/opt/slipway/wipe/raw": "demo\n"}, true, ""},
 		"other cluster":      {map[string]string{journal: formed, "sys/firmware/qemu_fw_cfg/by_name/opt/slipway/wipe/raw": "demo2"}, false, "slipway.wipe to demo"},
 		"switch, argument":   {map[string]string{journal: formed, "proc/cmdline": "ro slipway.wipe=demo quiet\n"}, true, ""},
@@ -138,6 +142,29 @@ func TestFirstBoot(t *testing.T) {
 				t.Errorf("sgdisk ran with %q", got)
 			}
 		})
+	}
+}
+
+// TestCutOffWipe: wherever a permitted wipe loses its power, the next start with the same switch goes on with it.
+func TestCutOffWipe(t *testing.T) {
+	for cut := 1; cut <= 6; cut++ {
+		w := newWorld(t)
+		w.program("sgdisk", "")
+		w.put("run/slipway/disk", "/dev/vdb\n")
+		w.put("proc/cmdline", "slipway.wipe=demo\n")
+		w.put("sysroot/usr/share/slipway/factory/var/log/a", "")
+		w.put(wal, "x")
+		w.put(journal, formed)
+		w.put(journal+".unreadable-1", "\x00")
+		// In the middle of the folders, slipway's went first.
+		w.program("rm", fmt.Sprintf(`[ $(wc -l < $root/ran/rm) = %d ] || exec /bin/rm "$@"
+[[ " $* " != *"/sysroot/var/lib "* ]] || /bin/rm -r $root/sysroot/var/lib/slipway
+exit 1`, cut))
+		said, done := w.run("firstboot")
+		w.program("rm", `exec /bin/rm "$@"`)
+		if again, ok := w.run("firstboot"); !ok || done != (cut == 6) || w.get(wal) != "" || w.get(journal+".unreadable-1") != "" {
+			t.Errorf("cut off at %d: done at once %v, then %v:\n%s%s", cut, done, ok, said, again)
+		}
 	}
 }
 
@@ -191,6 +218,20 @@ func TestDisk(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDiskWithoutPath: a rule for no disk in particular would be one for all.
+func TestDiskWithoutPath(t *testing.T) {
+	for _, udevadm := range []string{`[ "$1" != info ]`, ":"} {
+		w := newWorld(t)
+		w.program("lsblk", "echo /dev/vda1 /dev/vda "+rootUUID)
+		w.program("udevadm", udevadm)
+		said, ok := w.run("disk", "tries=1")
+		if rules := w.get("run/udev/rules.d/90-slipway.rules"); ok || rules != "" {
+			t.Errorf("%s: went on %v with\n%s", udevadm, ok, rules)
+		}
+		w.says(said, "udev knows no device path of /dev/vda")
 	}
 }
 
