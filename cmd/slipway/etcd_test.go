@@ -10,11 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"slipway/cluster"
 	"slipway/cluster/pki"
+	"slipway/imagebuild/payload"
+	"slipway/internal/durable"
 	"slipway/node"
 	"slipway/roles"
 )
@@ -28,7 +32,7 @@ func TestEtcdPorts(t *testing.T) {
 	cfg := etcdContract()
 	dir := t.TempDir()
 	roots := layOutPKI(t, cfg, dir)
-	startEtcd(t, builtEtcd(t), cfg, dir)
+	startEtcd(t, builtEtcd(t, cfg), cfg, dir)
 	for _, c := range []struct {
 		cert         string
 		client, peer bool
@@ -50,18 +54,56 @@ func TestEtcdPorts(t *testing.T) {
 	}
 }
 
-// builtEtcd is the newest etcd in the payload cache.
-func builtEtcd(t *testing.T) string {
+// builtEtcd is an etcd of the payload cache: where payloads are built for real, and in CI, the one of the contract's
+// Kubernetes, which is compiled if it is not there; else the last one that a build left.
+func builtEtcd(t *testing.T, cfg *node.Config) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip(err)
+	cache := os.Getenv("SLIPWAY_TEST_PAYLOAD_CACHE")
+	forReal := cache != "" || os.Getenv("CI") != ""
+	if cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cache = filepath.Join(base, "slipway", "payloads")
 	}
-	found, _ := filepath.Glob(filepath.Join(cache, "slipway", "payloads", "etcd-*", "etcd"))
+	if forReal {
+		return buildEtcd(t, cache, cfg.Versions.Kubernetes)
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "etcd-*", "etcd"))
 	if len(found) == 0 {
 		t.Skip("no etcd was built yet: slipway build makes one")
 	}
 	return found[len(found)-1]
+}
+
+func buildEtcd(t *testing.T, cache, kubernetes string) string {
+	t.Helper()
+	host, err := payload.Probe(t.Context(), payload.Exec{}, os.Environ(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := durable.Digest("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host.Slipwayd, host.SlipwaydSHA256 = "/proc/self/exe", sum
+	items, err := payload.Plan(&cluster.Spec{Kubernetes: cluster.Kubernetes{Version: kubernetes}}, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(items, func(item payload.Item) bool { return item.Name == "etcd" })
+	env := payload.Env{Run: payload.Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now}
+	env.Locks.Wait = func(who string) { t.Logf("waiting for %s", who) } // other tests build into it, too
+	res, err := payload.Build(t.Context(), items[i], env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, ok := res.Program("/usr/bin/etcd")
+	if !ok {
+		t.Fatalf("no etcd in %v", res.Files)
+	}
+	return file.HostPath
 }
 
 func etcdContract() *node.Config {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/cluster"
+	"slipway/imagebuild/stage"
 )
 
 // realVar names the cache folder for building every payload for real; `make test` sets it. It takes minutes from empty caches.
@@ -53,7 +54,8 @@ func realEnv(t *testing.T) Env {
 	if cache == "" {
 		t.Skipf("%s is not set", realVar)
 	}
-	return Env{Run: Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now}
+	locks := stage.Locker{Wait: func(who string) { t.Logf("waiting for %s", who) }} // other tests build into it, too
+	return Env{Run: Exec{}, CacheDir: cache, Environ: os.Environ(), Now: time.Now, Locks: locks}
 }
 
 func realPlan(t *testing.T) []Item {
