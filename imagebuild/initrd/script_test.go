@@ -301,7 +301,7 @@ func TestConfig(t *testing.T) {
 		"there":       {map[string]string{"sysroot/etc/slipway/node.json": "{}"}, ""},
 		"qemu":        {map[string]string{"run/ignition.env": "PLATFORM_ID=qemu\n"}, "Platform qemu: fw_cfg opt/com.coreos/config is not set"},
 		"empty":       {map[string]string{"run/ignition.env": "PLATFORM_ID=qemu\n", "sysroot/etc/slipway/node.json": ""}, "opt/com.coreos/config is not set"},
-		"says little": {map[string]string{"run/ignition.env": "PLATFORM_ID=qemu\n", "sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw": "{}"}, "config holds a config without it"},
+		"says little": {map[string]string{"run/ignition.env": "PLATFORM_ID=qemu\n", "sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw": ""}, "config holds a config without it"},
 		"vmware":      {map[string]string{"run/ignition.env": "PLATFORM_ID=vmware\n"}, "guestinfo.ignition.config.data"},
 		"metal":       {map[string]string{"run/ignition.env": "PLATFORM_ID=metal\n"}, "has no place for a config yet"},
 	} {
