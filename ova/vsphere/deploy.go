@@ -168,6 +168,9 @@ func (d *deployment) clone(ctx context.Context, node int) error {
 		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, d.cloneSpec(node, template))
 	})
 	if info == nil || info.State != types.TaskInfoStateSuccess {
+		if ctx.Err() != nil { // a task that is called off may be past that, and its machine stays
+			d.takesBack(func(ctx context.Context) error { return d.removeHalf(ctx, n) })
+		}
 		return err
 	}
 	ref, ok := info.Result.(types.ManagedObjectReference)
@@ -182,6 +185,19 @@ func (d *deployment) clone(ctx context.Context, node int) error {
 		return err
 	}
 	return d.adjust(ctx, n, ref)
+}
+
+// removeHalf removes what an interrupted clone left of a node, if anything: a machine with its name and marks that was
+// not there when this run began, and was never started.
+func (d *deployment) removeHalf(ctx context.Context, n Node) error {
+	found, err := d.folder(ctx, d.have.site, d.want.ID, func(name string) bool { return name == n.VM })
+	if err != nil {
+		return err
+	}
+	if m, ok := found[n.VM]; ok && m.isOurs(d.want.ID, n.Name) && !m.On {
+		return d.remove(ctx, m.ref)
+	}
+	return nil
 }
 
 // attach tags a machine; the tag is looked for, and made, once.
@@ -288,10 +304,20 @@ func (d *deployment) powerOn(ctx context.Context, n Node, ref types.ManagedObjec
 	switch {
 	case info != nil && info.State == types.TaskInfoStateSuccess, errors.As(err, &unknown):
 		d.keep() // though the run may be interrupted
+	case d.cameOn(ctx, ref): // called off too late
+		d.keep()
 	case first:
 		d.unmark(ctx, ref)
 	}
 	return err
+}
+
+// cameOn says whether a machine runs although its task failed. One that cannot be read may run.
+func (d *deployment) cameOn(ctx context.Context, ref types.ManagedObjectReference) bool {
+	after, cancel := d.afterwards(ctx)
+	defer cancel()
+	m, err := d.machine(after, ref)
+	return err != nil || m.On
 }
 
 // mark notes that a machine is started; "" takes that back.
@@ -304,9 +330,7 @@ func (c *Client) mark(ctx context.Context, ref types.ManagedObjectReference, val
 func (c *Client) unmark(ctx context.Context, ref types.ManagedObjectReference) {
 	after, cancel := c.afterwards(ctx)
 	defer cancel()
-	if m, err := c.machine(after, ref); err == nil && !m.On {
-		_ = c.mark(after, ref, "")
-	}
+	_ = c.mark(after, ref, "")
 }
 
 // scrub removes the config and reads that it is gone.

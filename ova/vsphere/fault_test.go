@@ -171,7 +171,8 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
-// TestInterrupted while a machine is cloned: the task is called off or its machine removed.
+// TestInterrupted while the third machine is cloned: it and the two before it are removed, no other is begun, neither tag
+// nor rule stays, and as nothing is left nothing is said but that it was interrupted. The next run begins anew.
 func TestInterrupted(t *testing.T) {
 	l := newLab(t).withTemplate()
 	w := want()
@@ -181,19 +182,41 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cloned := 0
-	err = l.Deploy(ctx, w, h, p, Hooks{Did: func(a Action) {
-		if a.Do == Clone {
-			if cloned++; cloned == 2 {
-				time.AfterFunc(time.Millisecond, cancel)
+	defer cancel()
+	begun, removed := 0, 0
+	l.meet = func(req soap.HasFault) {
+		switch req.(type) {
+		case *methods.CloneVM_TaskBody:
+			if begun++; begun == 3 {
+				cancel()
 			}
+		case *methods.Destroy_TaskBody:
+			removed++
 		}
-	}})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v", err)
+	}
+	var told []string
+	err = l.Deploy(ctx, w, h, p, Hooks{Did: func(a Action) { told = append(told, a.String()) }})
+	if err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
+	if begun != 3 || removed != 3 {
+		t.Errorf("%d clones were begun and %d machines removed", begun, removed)
+	}
+	if n := len(told); n != 4 || !strings.HasPrefix(told[n-1], "tag            demo-n2") { // of n3 nothing: it was never done
+		t.Errorf("told %q", told)
 	}
 	if got := l.names(); got != "demo" {
 		t.Errorf("left %s", got)
+	}
+	if tag := l.rests("/com/vmware/cis/tagging/tag"); tag != "" {
+		t.Errorf("left the tag %s", tag)
+	}
+	if now := observed(t, l, w); now.Rule != nil || len(now.Strays) > 0 {
+		t.Errorf("left the rule %+v, strays %+v", now.Rule, now.Strays)
+	}
+	l.meet = nil
+	if again, err := l.deploys(w); err != nil || again.String() != p.String() {
+		t.Errorf("the next run: %v\n%s", err, again)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// No package of the image's lock is older than what the security suite had when the lock was resolved. Which of two
+// No package of the image's lock is older than what the security suite has: a kept lock that fell behind needs build --update. Which of two
 // versions is newer is for dpkg to say, not for us.
 func TestSecurityUpdates(t *testing.T) {
 	l := theLab(t)
