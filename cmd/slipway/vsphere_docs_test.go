@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"slipway/internal/testtool"
 	"slipway/ova"
 )
 
@@ -43,12 +44,7 @@ func shim(t *testing.T, dir, name, script string) {
 
 // TestGovcRunbook does what docs/vsphere-by-hand.md says, by VMware's govc, with nodes that answer.
 func TestGovcRunbook(t *testing.T) {
-	if _, err := exec.LookPath("jq"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	testtool.Find(t, "jq")
 	v, stop, err := newVCenter()
 	if err != nil {
 		t.Fatal(err)

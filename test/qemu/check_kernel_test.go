@@ -16,7 +16,7 @@ func checkKernel(t *testing.T, n *node) {
 	if found := n.must(t, "find / -xdev '(' -name 'vmlinuz*' -o -name 'initrd.img*' -o -name 'initramfs*.img' ')' -type f"); found != "" {
 		t.Errorf("kernels or initrds in the root file system:\n%s", found)
 	}
-	esp := n.must(t, `d=$(mktemp -d /run/esp.XXXX)
+	esp := n.must(t, `d=$(mktemp -d -p /run)
 mount -o ro /dev/disk/by-parttypeuuid/c12a7328-f81f-11d2-ba4b-00a0c93ec93b $d 2>/dev/null || mount -o ro "$(lsblk -rnpo NAME,PARTTYPE | awk '$2=="c12a7328-f81f-11d2-ba4b-00a0c93ec93b" {print $1}')" $d
 (cd $d; find . -type f); umount $d; rmdir $d`)
 	if ukis := strings.Count(esp, "/EFI/Linux/"); ukis != 1 {

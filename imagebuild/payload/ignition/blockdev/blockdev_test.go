@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"slipway/internal/testtool"
 )
 
 // disk makes an empty one of 40 MiB and has tools work on it; a line's first word is the tool, DISK is the file.
@@ -22,13 +24,7 @@ func disk(t *testing.T, commands ...string) string {
 	}
 	for _, c := range commands {
 		args := strings.Split(strings.ReplaceAll(c, "DISK", path), "|")
-		tool, err := exec.LookPath(args[0])
-		if err != nil && os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		if err != nil {
-			t.Skip(err)
-		}
+		tool := testtool.Find(t, args[0])
 		if out, err := exec.Command(tool, args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
 		}
