@@ -40,7 +40,7 @@ var ownState = [][2]string{
 // report and reboot in an emergency instead of asking, with the targets that lead to them: a failed mount does by local-fs.target.
 var ownUnits = []string{
 	"debug-shell.service", "emergency.service", "emergency.target", "local-fs.target", "rescue.service", "rescue.target",
-	"etcd.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
+	"etcd.service", "getty-static.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
 	"kubelet.service", "serial-getty@.service", "slipway-apilb.service", "slipway-keepalived.service", "slipway-lb.service", "slipway-masq.service",
 	"slipwayd.service", "systemd-firstboot.service", "systemd-repart.service",
 }

@@ -62,6 +62,7 @@ var links = []overlay.Entry{
 	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"},             // it asks questions
 	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},                        // no login; a debug image unmasks it
 	{Path: "/etc/systemd/system/serial-getty@.service", Link: "/dev/null"},
+	{Path: "/etc/systemd/system/getty-static.service", Link: "/dev/null"},
 	{Path: "/etc/systemd/system/debug-shell.service", Link: "/dev/null"}, // a shell on a virtual console
 }
 

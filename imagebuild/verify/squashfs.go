@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/diskfs/go-diskfs/backend"
@@ -117,6 +118,24 @@ func (t *rootTree) ReadDir(name string) (entries []fs.DirEntry, err error) {
 		return nil, err
 	}
 	return t.fs.ReadDir(name)
+}
+
+// Lstat is Stat, which follows no link.
+func (t *rootTree) Lstat(name string) (fs.FileInfo, error) { return t.Stat(name) }
+
+// ReadLink is where a symbolic link leads.
+func (t *rootTree) ReadLink(name string) (target string, err error) {
+	defer caught(&err)
+	entries, err := t.ReadDir(path.Dir(name))
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if link, ok := e.(interface{ Readlink() (string, error) }); ok && e.Name() == path.Base(name) {
+			return link.Readlink()
+		}
+	}
+	return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrNotExist}
 }
 
 func (t *rootTree) ReadFile(name string) ([]byte, error) {

@@ -6,6 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +16,7 @@ import (
 
 	"slipway/imagebuild/disk"
 	"slipway/imagebuild/verify/verifytest"
+	"slipway/internal/testtool"
 )
 
 // rootImage is the squashfs of a good disk.
@@ -125,5 +129,32 @@ func TestFindingsAreCounted(t *testing.T) {
 	}
 	if kept := c.found.Sorted(0); len(kept) != mostFindings+1 || c.found.Count() != mostFindings+7 {
 		t.Errorf("%d findings of %d", len(kept), c.found.Count())
+	}
+}
+
+// TestReadLink reads what mksquashfs made of a mask.
+func TestReadLink(t *testing.T) {
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "root.squashfs")
+	if err := os.MkdirAll(filepath.Join(dir, "etc/systemd/system"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/null", filepath.Join(dir, "etc/systemd/system/getty@.service")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(testtool.Find(t, "mksquashfs"), dir, image, "-comp", "zstd", "-quiet", "-no-progress").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := open(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for unit, want := range map[string]bool{"getty@.service": true, "getty@tty1.service": true, "serial-getty@.service": false} {
+		if got := masked(tree, unit); got != want {
+			t.Errorf("%s masked: %v, want %v", unit, got, want)
+		}
 	}
 }

@@ -132,15 +132,31 @@ func isDebug(tree fs.FS) bool {
 	return err == nil && json.Unmarshal(b, &image) == nil && image.Debug
 }
 
-// logins are the units that would open a console, as a debug image has them.
+// logins are the units that would open a console, as a debug image has them. What is masked opens nothing.
 func logins(tree fs.FS) (found []string) {
 	for _, pattern := range []string{
 		"usr/lib/systemd/system/getty.target.wants/*", "etc/systemd/system/getty.target.wants/*", "etc/systemd/system/*getty@*.service.d/*",
 	} {
 		names, _ := fs.Glob(tree, pattern)
-		found = append(found, names...)
+		for _, name := range names {
+			if !masked(tree, strings.TrimSuffix(path.Base(name), ".d")) {
+				found = append(found, name)
+			}
+		}
 	}
 	return found
+}
+
+// masked says whether a unit, or the template that it is made of, is masked in /etc.
+func masked(tree fs.FS, unit string) bool {
+	names := []string{unit}
+	if template, instance, ok := strings.Cut(unit, "@"); ok {
+		names = append(names, template+"@"+path.Ext(instance))
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		target, err := fs.ReadLink(tree, "etc/systemd/system/"+name)
+		return err == nil && target == "/dev/null"
+	})
 }
 
 const largestKey = 64 << 10

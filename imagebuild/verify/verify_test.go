@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -47,6 +48,17 @@ func TestTree(t *testing.T) {
 		"etcd's data":      {put(factory+"var/lib/etcd/member/wal/0.wal", "x"), "/" + factory + "var/lib/etcd/member must not be in an image"},
 		"login": {put("usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service", ""),
 			"/usr/lib/systemd/system/getty.target.wants/serial-getty@ttyS0.service opens a login, and the image does not call itself a debug image"},
+		"masked login": {func(m fstest.MapFS) {
+			put("usr/lib/systemd/system/getty.target.wants/getty-static.service", "")(m)
+			put("usr/lib/systemd/system/getty.target.wants/getty@tty1.service", "")(m)
+			for _, unit := range []string{"getty-static.service", "getty@.service"} {
+				m["etc/systemd/system/"+unit] = &fstest.MapFile{Data: []byte("/dev/null"), Mode: fs.ModeSymlink | 0o777}
+			}
+		}, ""},
+		"another's mask": {func(m fstest.MapFS) {
+			put("usr/lib/systemd/system/getty.target.wants/getty-static.service", "")(m)
+			m["etc/systemd/system/getty-static.service"] = &fstest.MapFile{Data: []byte("/usr/lib/systemd/system/getty-static.service"), Mode: fs.ModeSymlink | 0o777}
+		}, "/usr/lib/systemd/system/getty.target.wants/getty-static.service opens a login, and the image does not call itself a debug image"},
 		"login of a debug image": {func(m fstest.MapFS) {
 			put("etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", "")(m)
 			put("usr/lib/slipway/image.json", `{"debug":true}`)(m)

@@ -33,8 +33,9 @@ func checkKeys(t *testing.T, n *node) {
 	}
 }
 
-// keyBody is a piece of a key that occurs nowhere else: not of its first line, which is much the same in all keys, and
-// without what a URL would escape.
+// keyBody is a piece of the private half of a key, so that it occurs nowhere else, and without what a URL would escape. In a
+// SEC 1 key for P-256 (RFC 5915) that half is bytes 7 to 38, characters 10 to 51 of the first line of base64: what follows
+// names the curve, the same in all keys, and then comes the public half.
 func keyBody(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -42,22 +43,25 @@ func keyBody(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(data), "\n")
-	if len(lines) < 4 {
-		t.Fatalf("%s does not look like a key", path)
+	if len(lines) < 4 || lines[0] != "-----BEGIN EC PRIVATE KEY-----" || len(lines[1]) != 64 {
+		t.Fatalf("%s does not look like a key for P-256", path)
 	}
-	body := regexp.MustCompile(`[A-Za-z0-9]{10,}`).FindString(lines[2])
+	body := regexp.MustCompile(`[A-Za-z0-9]{8,}`).FindString(lines[1][10:51])
 	if body == "" {
 		t.Fatalf("%s has no piece that could be looked for", path)
 	}
 	return body
 }
 
+// keyPiece is keyBody on the node, of the file $key.
+const keyPiece = `sed -n 2p "$key" | cut -c 11-51 | grep -oE '[A-Za-z0-9]{8,}' | head -1`
+
 // checkLogs: neither the journal nor a log file nor the console has ever seen a key of the node's.
 func checkLogs(t *testing.T, n *node) {
 	// The script prints where it found something, never what.
 	found := n.must(t, `journalctl --no-pager -o cat -a > /run/slipway-check.journal
 for key in /etc/slipway/pki/*.key; do
-  body=$(sed -n 3p "$key" | grep -oE -m1 '[A-Za-z0-9]{10,}' | head -1)
+  body=$(`+keyPiece+`)
   [ -n "$body" ] || { echo "$key: unreadable"; continue; }
   grep -qF -- "$body" /run/slipway-check.journal && echo "$key is in the journal"
   grep -rqsF -- "$body" /var/log --exclude-dir=journal && echo "$key is in /var/log"
@@ -75,7 +79,7 @@ rm /run/slipway-check.journal; true`)
 	if strings.Contains(string(console), "PRIVATE KEY") {
 		t.Error("a key is on the serial console")
 	}
-	bodies := strings.Fields(n.must(t, `for key in /etc/slipway/pki/*.key; do sed -n 3p "$key" | grep -oE '[A-Za-z0-9]{10,}' | head -1; done`))
+	bodies := strings.Fields(n.must(t, `for key in /etc/slipway/pki/*.key; do `+keyPiece+`; done`))
 	for _, body := range bodies {
 		if strings.Contains(string(console), body) {
 			t.Error("a key's body is on the serial console")
