@@ -226,7 +226,7 @@ func TestSize(t *testing.T) {
 // TestCaret: tabs before the place must be kept under it, and a repetition is said once.
 func TestCaret(t *testing.T) {
 	p := Problem{File: "f", Line: 12, Col: 4, Width: 3, Source: "\ta: bcd", Message: "m", Hint: "h"}
-	want := "f:12:4: m\n   12 | \ta: bcd\n      | \t  ^^^\n      = h\n"
+	want := "f:12:4: m\n   12 | \ta: bcd\n      | \t  ^^^\nhint: h\n"
 	if got := p.String(); got != want {
 		t.Errorf("got\n%s want\n%s", got, want)
 	}

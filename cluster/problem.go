@@ -17,7 +17,8 @@ type Problem struct {
 	Warning   bool
 }
 
-// String is "file:line:col: message", the source line with a caret under the place, and the hint on a line of its own.
+// String is "file:line:col: message", the source line with a caret under the place, and the hint on a line of its own that
+// begins as that of every error does.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -35,7 +36,7 @@ func (p Problem) String() string {
 		fmt.Fprintf(&b, "%*s | %s%s\n", len(margin), "", indent(p.Source, p.Col), strings.Repeat("^", max(p.Width, 1)))
 	}
 	if p.Hint != "" {
-		fmt.Fprintf(&b, "      = %s\n", p.Hint)
+		fmt.Fprintf(&b, "hint: %s\n", p.Hint)
 	}
 	return b.String()
 }

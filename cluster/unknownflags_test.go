@@ -18,11 +18,11 @@ const misspeltError = `cluster.yaml sets flags that the programs of this image d
 cluster.yaml:8:7: kubelet has no flag "max-podz"
     8 |       max-podz: "100"
       |       ^^^^^^^^
-      = ` + "`kubelet --help`" + ` lists what there is
+hint: ` + "`kubelet --help`" + ` lists what there is
 cluster.yaml:10:7: etcd has no flag "snapshot-cuont"
    10 |       "snapshot-cuont": "5"
       |       ^^^^^^^^^^^^^^^^
-      = did you mean "snapshot-count"? ` + "`etcd --help`" + ` lists what there is`
+hint: did you mean "snapshot-count"? ` + "`etcd --help`" + ` lists what there is`
 
 func TestRefuseFlags(t *testing.T) {
 	if _, err := Parse("cluster.yaml", []byte(misspelt), nil); err != nil {
