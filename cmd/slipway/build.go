@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -130,7 +129,8 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	return printResult(s, o, res)
+	printResult(s, o, res)
+	return nil
 }
 
 // dryRun shows the plan, and with --locked refuses what a build would refuse before it begins.
@@ -145,7 +145,8 @@ func dryRun(ctx context.Context, s streams, o buildOptions, plan *imagebuild.Pla
 		}
 	}
 	if o.json {
-		return json.NewEncoder(s.out).Encode(plan.Summary())
+		s.reports(plan.Summary())
+		return nil
 	}
 	plan.Print(s.out)
 	return nil
@@ -223,12 +224,12 @@ func httpClient() *http.Client {
 	return &http.Client{Transport: t}
 }
 
-func printResult(s streams, o buildOptions, res *imagebuild.Result) error {
+func printResult(s streams, o buildOptions, res *imagebuild.Result) {
 	if o.json {
-		return json.NewEncoder(s.out).Encode(res)
+		s.reports(res)
+		return
 	}
 	for _, a := range res.Artefacts {
 		fmt.Fprintf(s.out, "%s  %s  sha256 %s\n", a.Path, size(a.Size), a.SHA256)
 	}
-	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -106,7 +105,8 @@ func printCache(s streams, o cacheOptions, dir, verb string, parts []imagebuild.
 		entries += p.Entries
 	}
 	if o.json {
-		return json.NewEncoder(s.out).Encode(report)
+		s.reports(report)
+		return nil
 	}
 	for _, p := range parts {
 		fmt.Fprintf(s.out, "%-10s %5d  %10s  last used %s\n", p.Stage, p.Entries, size(p.Bytes), p.Used.Format(time.DateOnly))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 )
@@ -21,7 +22,8 @@ const (
 
 const exitCodeHelp = `Exit codes: 0 done; 1 the work failed; 2 wrong input, nothing written; 3 the lock has drifted;
 4 another slipway works in the same folder; 130 interrupted.
-With --json, where there is that flag, standard output is one JSON document, of an error {"error", "hints", "exitCode"}.`
+With --json, where there is that flag, standard output is one JSON document, of an error {"error", "hints", "exitCode"} and
+what was done or found until then.`
 
 // usageError is a wrong command line.
 type usageError struct{ error }
@@ -45,21 +47,43 @@ func report(s streams, err error) int {
 	return codeOf(err)
 }
 
-// failure is what --json prints where a verb had nothing else to print, and part of what a verb prints that had begun.
+// failure is what --json prints of an error.
 type failure struct {
 	Error string   `json:"error"`
 	Hints []string `json:"hints,omitempty"`
 	Code  int      `json:"exitCode"`
 }
 
-// reportJSON prints err for a program, as the one document on standard output.
-func reportJSON(s streams, err error) {
+// document is what --json prints, once the verb has ended: what the verb reports, and its failure.
+type document struct{ reported any }
+
+// reports is for verbs with --json. What is reported by one that then fails is what it did or found until then.
+func (s streams) reports(value any) { s.doc.reported = value }
+
+// print writes the document on a line: of a failure always an object, with what was reported beside it. A list, which is of
+// nodes in all verbs, is called nodes there.
+func (d document) print(w io.Writer, failed error) error {
+	line, err := json.Marshal(d.reported)
+	if failed != nil {
+		var failure []byte
+		failure, err = json.Marshal(failureOf(failed))
+		switch line[0] {
+		case '[':
+			line = append(append([]byte(`{"nodes":`), line...), ',')
+		case '{':
+			line[len(line)-1] = ','
+		default: // null
+			line = []byte("{")
+		}
+		line = append(line, failure[1:]...)
+	}
 	if err == nil {
-		return
+		_, err = w.Write(append(line, '\n'))
 	}
-	if err := json.NewEncoder(s.out).Encode(failureOf(err)); err != nil {
-		fmt.Fprintf(s.err, "slipway: writing the error: %v\n", err)
+	if err != nil {
+		return fmt.Errorf("writing what --json prints: %w", err)
 	}
+	return nil
 }
 
 // failureOf is err for a program, nil without one.

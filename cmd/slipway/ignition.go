@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +84,7 @@ func runIgnition(s streams, o ignitionOptions) error {
 		return err
 	}
 	files := configFiles(nodes)
-	printed, err := o.printed(s, nodes)
+	configs, err := o.configs(s, nodes)
 	if err != nil {
 		return err
 	}
@@ -102,15 +101,14 @@ func runIgnition(s streams, o ignitionOptions) error {
 			return err
 		}
 	}
-	_, err = s.out.Write(printed)
-	return err
+	return o.print(s, configs)
 }
 
 // toFiles says whether files are written.
 func (o ignitionOptions) toFiles() bool { return o.format == formatFiles || o.configURL != "" }
 
-// printed is what goes to standard output.
-func (o ignitionOptions) printed(s streams, nodes []ignition.Node) ([]byte, error) {
+// configs is what is told of the nodes' configs.
+func (o ignitionOptions) configs(s streams, nodes []ignition.Node) ([]nodeConfig, error) {
 	var all []nodeConfig
 	for _, n := range nodes {
 		c := nodeConfig{Node: n.Config.Node}
@@ -132,24 +130,24 @@ func (o ignitionOptions) printed(s streams, nodes []ignition.Node) ([]byte, erro
 	if o.format == formatGuestinfo {
 		warnPlain(s, o.configURL)
 	}
-	return o.encode(all)
+	return all, nil
 }
 
-// encode makes one document of the configs, or a line of each that has values to print.
-func (o ignitionOptions) encode(all []nodeConfig) ([]byte, error) {
-	var out bytes.Buffer
-	var err error
+// print prints a line of each config that has values, or with --json one document.
+func (o ignitionOptions) print(s streams, all []nodeConfig) error {
 	if o.json {
-		err = json.NewEncoder(&out).Encode(all)
-	} else if o.format == formatGuestinfo {
-		for _, c := range all {
-			err = errors.Join(err, json.NewEncoder(&out).Encode(c))
+		s.reports(all)
+		return nil
+	}
+	if o.format != formatGuestinfo {
+		return nil
+	}
+	for _, c := range all {
+		if err := json.NewEncoder(s.out).Encode(c); err != nil {
+			return fmt.Errorf("printing configs: %w", err)
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("encoding configs: %w", err)
-	}
-	return out.Bytes(), nil
+	return nil
 }
 
 // write puts the files into the output folder, and says how large they are.

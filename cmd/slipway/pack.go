@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -127,7 +126,8 @@ func runPack(ctx context.Context, s streams, o packOptions, raw string, format p
 	}
 	p.End("pack", fmt.Sprintf("%s of a disk of %s", format, size(res.Capacity)), false)
 	if o.json {
-		return json.NewEncoder(s.out).Encode(res)
+		s.reports(res)
+		return nil
 	}
 	fmt.Fprintf(s.out, "%s  %s  sha256 %s\n", res.Path, size(res.Size), res.SHA256)
 	return nil

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,7 +113,6 @@ type madePKI struct {
 	Secrets string   `json:"secrets"`
 	Created []string `json:"created"`
 	Kept    []string `json:"kept"`
-	*failure
 }
 
 func runPKIInit(s streams, o clusterOptions, recipients []string, asJSON bool) error {
@@ -139,11 +136,10 @@ func runPKIInit(s streams, o clusterOptions, recipients []string, asJSON bool) e
 	if len(report.Kept) > 0 {
 		fmt.Fprintf(s.err, "exists, kept: %s\n", strings.Join(report.Kept, ", "))
 	}
-	if !asJSON {
-		return err
+	if asJSON {
+		s.reports(madePKI{Secrets: o.secretsDir(), Created: append([]string{}, report.Created...), Kept: append([]string{}, report.Kept...)})
 	}
-	made := madePKI{Secrets: o.secretsDir(), Created: append([]string{}, report.Created...), Kept: append([]string{}, report.Kept...), failure: failureOf(err)}
-	return errors.Join(err, json.NewEncoder(s.out).Encode(made))
+	return err
 }
 
 // noArgs makes stray words a wrong command line.

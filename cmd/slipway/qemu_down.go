@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -41,8 +39,9 @@ func runQEMUDown(ctx context.Context, s streams, o qemuOptions, req qemu.DownReq
 		return err
 	}
 	reports, err := m.Down(ctx, req)
-	if asJSON && len(reports) > 0 {
-		return errors.Join(err, printDone(s, reports))
+	if asJSON {
+		reportDone(s, reports)
+		return err
 	}
 	for _, r := range reports {
 		fmt.Fprintf(s.out, "%s: %s\n", r.Node, r.Did)
@@ -59,10 +58,10 @@ type done struct {
 	Note  string     `json:"note,omitempty"`
 }
 
-func printDone(s streams, reports []qemu.Report) error {
-	all := []done{}
+func reportDone(s streams, reports []qemu.Report) {
+	var all []done
 	for _, r := range reports {
 		all = append(all, done(r))
 	}
-	return json.NewEncoder(s.out).Encode(all)
+	s.reports(all)
 }

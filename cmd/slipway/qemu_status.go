@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -39,9 +38,7 @@ func runQEMUStatus(s streams, o qemuOptions, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		if err := json.NewEncoder(s.out).Encode(all); err != nil {
-			return fmt.Errorf("writing status: %w", err)
-		}
+		s.reports(all)
 		return nil
 	}
 	return printQEMUStatus(s, all)

@@ -79,8 +79,9 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 		return err
 	}
 	reports, err := m.Up(ctx, req)
-	if o.json && len(reports) > 0 {
-		return errors.Join(err, printDone(s, reports))
+	if o.json {
+		reportDone(s, reports)
+		return err
 	}
 	for _, r := range reports {
 		fmt.Fprintf(s.out, "%s: %s (%s), API 127.0.0.1:%d, peer API 127.0.0.1:%d\n", r.Node, r.Did, r.Accel, r.Ports.API, r.Ports.Peer)

@@ -8,8 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 const goodSpec = `cluster:
@@ -34,6 +37,8 @@ func refusals() [][]string {
 		{"build", "-f", "bad.yaml"},
 		{"build", "-f", "bad.yaml", "-o", "new", "--json"},
 		{"build", "-f", "good.yaml", "--nonsense"},
+		{"cache", "du", "x", "--json"},
+		{"cache", "prune", "--days", "-1", "--json"},
 		{"pack"},
 		{"pack", "missing.raw", "-o", "new.qcow2"},
 		{"pack", "missing.raw", "-o", "new.ova", "--json"},
@@ -62,7 +67,9 @@ func refusals() [][]string {
 		{"qemu", "up", "-f", "good.yaml", "n2"},
 		{"qemu", "up", "-f", "good.yaml", "--memory", "1"},
 		{"qemu", "up", "-f", "good.yaml"},
+		{"qemu", "up", "-f", "good.yaml", "--json"},
 		{"qemu", "down", "-f", "good.yaml", "n2"},
+		{"qemu", "down", "-f", "good.yaml", "n2", "--json"},
 		{"qemu", "status", "-f", "bad.yaml", "--json"},
 		{"qemu", "console", "-f", "good.yaml", "n2"},
 		{"vsphere", "import", "-f", "bad.yaml"},
@@ -103,6 +110,56 @@ func TestRefusalsWriteNothing(t *testing.T) {
 			}
 		}
 		checkJSON(t, args, out.String(), code)
+	}
+}
+
+// TestEveryVerbWithJSON is in the list of refusals with it, and answers a wrong command line by the document of an error.
+func TestEveryVerbWithJSON(t *testing.T) {
+	root := newRootCmd(streams{doc: &document{}})
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, verb := range cmd.Commands() {
+			walk(verb)
+		}
+		if cmd.InheritedFlags().Lookup("json") == nil && cmd.Flags().Lookup("json") == nil {
+			return
+		}
+		path := strings.Fields(cmd.CommandPath())[1:]
+		if !cmd.HasSubCommands() && !slices.ContainsFunc(refusals(), func(args []string) bool {
+			return len(args) > len(path) && slices.Equal(args[:len(path)], path) && slices.Contains(args, "--json")
+		}) {
+			t.Errorf("%s --json is never refused", path)
+		}
+		args := append(path, "--json", "--nonsense")
+		var out bytes.Buffer
+		code := run(t.Context(), args, &bytes.Buffer{}, &out, &bytes.Buffer{})
+		if code != exitInput {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+		checkJSON(t, args, out.String(), code)
+	}
+	walk(root)
+}
+
+// TestDocument: what was reported stands beside the failure, and is called nodes where it is a list.
+func TestDocument(t *testing.T) {
+	failed := usageError{errors.New("making x: gone\nhint: look")}
+	const failure = `"error":"making x: gone","hints":["look"],"exitCode":2}` + "\n"
+	for _, tc := range []struct {
+		reported any
+		err      error
+		want     string
+	}{
+		{[]done{}, nil, "[]\n"},
+		{nil, failed, "{" + failure},
+		{[]done(nil), failed, "{" + failure},
+		{[]string{"n1"}, failed, `{"nodes":["n1"],` + failure},
+		{vsphereReport{}.of(nil), failed, `{"dryRun":false,"changes":false,"actions":[],` + failure},
+	} {
+		var out bytes.Buffer
+		if err := (document{tc.reported}).print(&out, tc.err); err != nil || out.String() != tc.want {
+			t.Errorf("%v: %v %q, want %q", tc.reported, err, out.String(), tc.want)
+		}
 	}
 }
 

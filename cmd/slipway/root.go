@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -18,6 +19,7 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	warned   map[cluster.Problem]bool // what was said of the spec already
+	doc      *document                // what --json prints in the end
 }
 
 // load reads the spec for a verb and shows its warnings, each once however often a verb comes back to it.
@@ -37,29 +39,17 @@ func (s streams) load(path string) (*cluster.Loaded, error) {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) int {
-	said := &noticing{Writer: out}
-	s := streams{in: in, out: said, err: err, warned: map[cluster.Problem]bool{}}
+	s := streams{in: in, out: out, err: err, warned: map[cluster.Problem]bool{}, doc: &document{}}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(said)
+	root.SetOut(out)
 	root.SetErr(err)
 	failed := root.ExecuteContext(ctx)
-	if wantsJSON(args) && !said.any {
-		reportJSON(s, failed)
+	if s.doc.reported != nil || failed != nil && wantsJSON(args) {
+		failed = errors.Join(failed, s.doc.print(out, failed))
 	}
 	return report(s, failed)
-}
-
-// noticing is standard output that knows whether anything was written to it.
-type noticing struct {
-	io.Writer
-	any bool
-}
-
-func (n *noticing) Write(p []byte) (int, error) {
-	n.any = n.any || len(p) > 0
-	return n.Writer.Write(p)
 }
 
 // wantsJSON looks at the words themselves: of a command line that is wrong no flag may have been read.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,11 +72,9 @@ func runStatus(ctx context.Context, s streams, o askOptions, asJSON bool) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	write := printStatus
 	if asJSON {
-		write = printStatusJSON
-	}
-	if err := write(s, answers); err != nil {
+		s.reports(answers)
+	} else if err := printStatus(s, answers); err != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
 	var silent []string
@@ -197,8 +194,6 @@ func askAll(ctx context.Context, nodes []target) []reply {
 	wait.Wait()
 	return replies
 }
-
-func printStatusJSON(s streams, replies []reply) error { return json.NewEncoder(s.out).Encode(replies) }
 
 func printStatus(s streams, replies []reply) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)

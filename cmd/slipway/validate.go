@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"strconv"
@@ -60,10 +59,11 @@ func runValidate(s streams, o validateOptions) error {
 	}
 	host, port := spec.APIEndpoint()
 	if o.json {
-		return json.NewEncoder(s.out).Encode(validity{
+		s.reports(validity{
 			Valid: true, Spec: o.spec, Cluster: spec.Cluster.Name, Nodes: len(spec.Nodes), Kubernetes: spec.Kubernetes.Version,
 			API: "https://" + net.JoinHostPort(host, strconv.Itoa(port)), Warnings: warnings,
 		})
+		return nil
 	}
 	fmt.Fprintf(s.out, "%s is valid: cluster %q of %s, Kubernetes %s, API at https://%s\n",
 		o.spec, spec.Cluster.Name, nodes, spec.Kubernetes.Version, net.JoinHostPort(host, strconv.Itoa(port)))

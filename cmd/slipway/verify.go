@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -68,8 +67,10 @@ func runVerify(ctx context.Context, s streams, o verifyOptions, path string) err
 			return err
 		}
 	}
-	if err := printReport(s, o, path, report); err != nil {
-		return err
+	if o.json {
+		s.reports(report)
+	} else {
+		printReport(s, path, report)
 	}
 	if n := len(report.Findings); n > 0 {
 		return fmt.Errorf("verifying %q: %d findings", path, n)
@@ -77,10 +78,7 @@ func runVerify(ctx context.Context, s streams, o verifyOptions, path string) err
 	return nil
 }
 
-func printReport(s streams, o verifyOptions, path string, r *pack.Report) error {
-	if o.json {
-		return json.NewEncoder(s.out).Encode(r)
-	}
+func printReport(s streams, path string, r *pack.Report) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(s.out, f)
 	}
@@ -96,5 +94,4 @@ func printReport(s streams, o verifyOptions, path string, r *pack.Report) error 
 		}
 		fmt.Fprintf(s.out, "%s: whole %s; kernel %s, root hash %s, %d files\n", path, r.Format, r.Kernel, r.RootHash, r.RootFiles)
 	}
-	return nil
 }

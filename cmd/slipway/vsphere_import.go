@@ -97,7 +97,8 @@ func (o vsphereImportOptions) importImage(ctx context.Context, s streams, c *vsp
 		return err
 	case o.json:
 		r := vsphereReport{Template: want.Name, Image: "sha256:" + want.Image.Digest, DryRun: o.dryRun, Changes: p.Changes()}
-		return r.print(s, p, nil)
+		s.reports(r.of(p))
+		return nil
 	case !p.Changes():
 		fmt.Fprintf(s.out, "%s: the template is of this image already, nothing was changed\n", want.Name)
 		return nil

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"slipway/ova/vsphere"
@@ -15,7 +13,6 @@ type vsphereReport struct {
 	DryRun   bool     `json:"dryRun"`
 	Changes  bool     `json:"changes"` // whether there was anything to do
 	Actions  []action `json:"actions"` // up to the failure, if there was one
-	*failure
 }
 
 // action is one step of a plan.
@@ -25,13 +22,13 @@ type action struct {
 	Detail string       `json:"detail,omitempty"`
 }
 
-// print writes the report as one document: what was done until err, and err.
-func (r vsphereReport) print(s streams, done vsphere.Plan, err error) error {
-	r.Actions, r.failure = []action{}, failureOf(err)
+// of is the report with what was done.
+func (r vsphereReport) of(done vsphere.Plan) vsphereReport {
+	r.Actions = []action{}
 	for _, a := range done {
 		r.Actions = append(r.Actions, action{a.Do, a.On, a.Detail})
 	}
-	return errors.Join(err, json.NewEncoder(s.out).Encode(r))
+	return r
 }
 
 // carryOut has p done, or with dryRun printed. An action is told when it is done, or all of them at the end with --json.
@@ -39,7 +36,8 @@ func (o vsphereOptions) carryOut(s streams, p vsphere.Plan, dryRun bool, work fu
 	r := vsphereReport{DryRun: dryRun, Changes: p.Changes()}
 	switch {
 	case dryRun && o.json:
-		return r.print(s, p, nil)
+		s.reports(r.of(p))
+		return nil
 	case dryRun:
 		fmt.Fprint(s.out, p)
 		return nil
@@ -48,5 +46,6 @@ func (o vsphereOptions) carryOut(s streams, p vsphere.Plan, dryRun bool, work fu
 	}
 	var done vsphere.Plan
 	err := work(func(a vsphere.Action) { done = append(done, a) })
-	return r.print(s, done, err)
+	s.reports(r.of(done))
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -45,11 +44,10 @@ func runVSphereStatus(ctx context.Context, s streams, o vsphereDeployOptions) er
 		}
 		rows := vsphere.Status(want, have)
 		if o.json {
-			err = json.NewEncoder(s.out).Encode(rows)
-		} else {
-			err = printMachines(s, rows)
+			s.reports(rows)
+			return nil
 		}
-		if err != nil {
+		if err := printMachines(s, rows); err != nil {
 			return fmt.Errorf("writing status: %w", err)
 		}
 		return nil

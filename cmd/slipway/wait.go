@@ -58,7 +58,7 @@ func runWait(parent context.Context, s streams, o askOptions, timeout time.Durat
 			return parent.Err()
 		}
 		if left == 0 && asJSON {
-			return printStatusJSON(s, replies)
+			s.reports(replies)
 		}
 		if left == 0 {
 			return nil
