@@ -40,7 +40,8 @@ is checked.
 Run it again whenever you like: it does what is missing and says what there is nothing to do about. A machine that was ever
 started is never changed and never gets a config again; where it differs from the spec is said. --replace NODE deletes
 its machine with its disks, and makes another; nodes with etcd one at a time, so that the others keep the data. Machines of other makers are left alone, and
-one with a name that a node needs stops everything before anything is done.
+one with a name that a node needs stops everything before anything is done. What fails before a machine was switched on, or is
+interrupted, takes back what it made, and says so; --json lists it as "take back" only.
 
 ` + vsphereHelp + `
 
@@ -185,7 +186,7 @@ func did(a vsphere.Action) string {
 	text := map[vsphere.Verb]string{
 		vsphere.Clone: "cloned", vsphere.Adjust: "adjusted", vsphere.Tag: "tagged", vsphere.Spread: "rule written", vsphere.PowerOn: "switched on",
 		vsphere.Mark: "marked", vsphere.Wait: "scrubbed by the node itself", vsphere.Scrub: "its config is removed from vCenter", vsphere.Keep: "nothing to do", vsphere.Differs: "left as it is, but it differs", vsphere.Leave: "left",
-		vsphere.Unspread: "rule removed", vsphere.PowerOff: "switched off", vsphere.Delete: "deleted",
+		vsphere.Unspread: "rule removed", vsphere.PowerOff: "switched off", vsphere.Delete: "deleted", vsphere.TakeBack: "taken back",
 	}[a.Do]
 	if a.Detail != "" && a.Do != vsphere.Keep && a.Do != vsphere.Wait && a.Do != vsphere.Tag && a.Do != vsphere.Delete {
 		text += ": " + a.Detail

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"slipway/ova/vsphere"
 )
@@ -12,7 +13,7 @@ type vsphereReport struct {
 	Image    string   `json:"image,omitempty"`
 	DryRun   bool     `json:"dryRun"`
 	Changes  bool     `json:"changes"` // whether there was anything to do
-	Actions  []action `json:"actions"` // up to the failure, if there was one
+	Actions  []action `json:"actions"` // up to the failure, if there was one; what was taken back is named as that only
 }
 
 // action is one step of a plan.
@@ -45,7 +46,7 @@ func (o vsphereOptions) carryOut(s streams, p vsphere.Plan, dryRun bool, work fu
 		return work(func(a vsphere.Action) { fmt.Fprintln(s.out, did(a)) })
 	}
 	var done vsphere.Plan
-	err := work(func(a vsphere.Action) { done = append(done, a) })
+	err := work(func(a vsphere.Action) { done = append(slices.DeleteFunc(done, a.TakesBack), a) })
 	s.reports(r.of(done))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vmware/govmomi/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
 
 	"slipway/cluster"
 	"slipway/cluster/ignition"
@@ -269,6 +271,58 @@ func TestVSphereTimeout(t *testing.T) {
 	code, out := slipway(t, append([]string{"vsphere", "deploy", "-f", spec, pin, "--timeout", "4s"}, addresses...)...)
 	if code != exitFailed || !strings.Contains(out, "waiting for demo-n1: it has not scrubbed its config within 4s") || !strings.Contains(out, "demo-n2: its config is removed from vCenter\n") {
 		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// TestVSphereTakenBack: machines that a failed deployment takes back are not reported as cloned.
+func TestVSphereTakenBack(t *testing.T) {
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	env := v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	spec, addresses, _ := vsphereNodes(t)
+	pack := filepath.Join(t.TempDir(), "demo.ova")
+	if err := writeOVA(pack, "disk of the test"); err != nil {
+		t.Fatal(err)
+	}
+	common := []string{"-f", spec, "--thumbprint", env["THUMBPRINT"]}
+	if code, out := slipway(t, append([]string{"vsphere", "import", pack}, common...)...); code != exitOK {
+		t.Fatal(out)
+	}
+	v.model.Service.AddFaultRule(&simulator.FaultInjectionRule{
+		MethodName: "PowerOnVM_Task", ObjectType: "*", ObjectName: "*", Probability: 1, FaultType: simulator.FaultTypeCustom,
+		Fault: &types.SystemError{}, Message: "No host is compatible.", Enabled: true,
+	})
+	deploy := append(append([]string{"vsphere", "deploy"}, common...), addresses...)
+	code, out := slipway(t, deploy...)
+	for _, want := range []string{"demo-n1: cloned: ", "\ndemo-n2: taken back: tag\ndemo-n2: taken back: clone\n", "\ndemo-n1: taken back: clone\n", "No host is compatible."} {
+		if code != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("exit %d, want %q in\n%s", code, want, out)
+		}
+	}
+	var doc, errOut bytes.Buffer
+	code = run(t.Context(), append(deploy, "--json"), strings.NewReader(""), &doc, &errOut)
+	var r struct {
+		Actions []action
+		Error   string
+	}
+	if err := json.Unmarshal(doc.Bytes(), &r); err != nil || code != exitFailed || r.Error == "" {
+		t.Fatalf("exit %d, %v: %s", code, err, doc.String())
+	}
+	back := map[string]int{}
+	for _, a := range r.Actions {
+		if a.Do != "take back" {
+			t.Errorf("reported as done: %+v", a)
+		}
+		back[a.On+" "+a.Detail]++
+	}
+	if back["demo-n1 clone"] != 1 || back["demo-n2 clone"] != 1 {
+		t.Errorf("taken back: %v", back)
 	}
 }
 

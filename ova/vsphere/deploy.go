@@ -17,7 +17,7 @@ import (
 // Hooks are how a deployment talks to others.
 type Hooks struct {
 	Wait     func(ctx context.Context, node string) error // until the node has scrubbed what it holds itself; for all nodes at once; may be nil for a plan WithoutWaiting
-	Did      func(Action)                                 // after each action, one at a time; may be nil
+	Did      func(Action)                                 // after each action, one at a time, also after one of Did's is taken back; may be nil
 	Parallel int                                          // how many machines are made at a time; at least one
 }
 
@@ -30,10 +30,17 @@ type deployment struct {
 
 	mu   sync.Mutex
 	refs map[string]types.ManagedObjectReference // of machines, by name
-	undo []func(context.Context) error           // takes back what this run made, until the first machine is switched on
+	undo []undoing                               // takes back what this run made, until the first machine is switched on
 	kept bool                                    // one was
 	tag  string                                  // id of the cluster's, once it is known
 	tell sync.Mutex                              // held while Did runs
+	told []Action                                // what Did heard of
+}
+
+// undoing takes back what an action made, whole or half.
+type undoing struct {
+	did  Action
+	back func(context.Context) error
 }
 
 // Deploy carries out p, which NewPlan made of want and have. If it fails before a machine was switched on, everything
@@ -69,13 +76,19 @@ func (d *deployment) lane(ctx context.Context, p Plan) error {
 		if err := d.do(ctx, a); err != nil {
 			return fmt.Errorf("%s %s: %w", doing[a.Do], a.On, err)
 		}
-		if d.Did != nil {
-			d.tell.Lock()
-			d.Did(a)
-			d.tell.Unlock()
-		}
+		d.did(a)
 	}
 	return nil
+}
+
+// did tells of an action that is done.
+func (d *deployment) did(a Action) {
+	d.tell.Lock()
+	defer d.tell.Unlock()
+	d.told = append(d.told, a)
+	if d.Did != nil {
+		d.Did(a)
+	}
 }
 
 // ref is the machine of a name.
@@ -85,12 +98,12 @@ func (d *deployment) ref(name string) types.ManagedObjectReference {
 	return d.refs[name]
 }
 
-// takesBack remembers how to take back what was just made.
-func (d *deployment) takesBack(undo func(context.Context) error) {
+// takesBack remembers how to take back what a just made.
+func (d *deployment) takesBack(a Action, undo func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.kept {
-		d.undo = append(d.undo, undo)
+		d.undo = append(d.undo, undoing{a, undo})
 	}
 }
 
@@ -101,16 +114,20 @@ func (d *deployment) keep() {
 	d.undo, d.kept = nil, true
 }
 
-// takeAllBack removes what this run made, the last first. Each has its own time, so that the last is not left for the first.
+// takeAllBack removes what this run made, the last first, and tells so where it was told that it is made. Each has its own
+// time, so that the last is not left for the first.
 func (d *deployment) takeAllBack(ctx context.Context) error {
 	var errs []error
-	step := func(undo func(context.Context) error) {
+	step := func(undo func(context.Context) error) bool {
 		after, cancel := d.afterwards(ctx)
 		defer cancel()
 		errs = append(errs, undo(after))
+		return errs[len(errs)-1] == nil
 	}
-	for _, undo := range slices.Backward(d.undo) {
-		step(undo)
+	for _, u := range slices.Backward(d.undo) {
+		if step(u.back) && slices.Contains(d.told, u.did) {
+			d.did(Action{TakeBack, u.did.On, string(u.did.Do), u.did.node})
+		}
 	}
 	if len(d.undo) > 0 {
 		step(func(ctx context.Context) error { return d.dropTag(ctx, d.want.ID) })
@@ -134,16 +151,16 @@ func (d *deployment) do(ctx context.Context, a Action) error {
 	case Keep, Differs, Leave:
 		return nil
 	case Spread:
-		return d.spread(ctx)
+		return d.spread(ctx, a)
 	case Clone:
-		return d.clone(ctx, a.node)
+		return d.clone(ctx, a)
 	}
 	n, ref := d.want.Nodes[a.node], d.ref(a.On)
 	switch a.Do {
 	case Adjust:
 		return d.adjust(ctx, n, ref)
 	case Tag:
-		return d.attach(ctx, ref)
+		return d.attach(ctx, a, ref)
 	case PowerOn:
 		return d.powerOn(ctx, n, ref)
 	case Mark:
@@ -162,14 +179,14 @@ func (d *deployment) do(ctx context.Context, a Action) error {
 }
 
 // clone makes a machine that is as wanted, or none.
-func (d *deployment) clone(ctx context.Context, node int) error {
-	n, template := d.want.Nodes[node], d.have.Machines[d.want.Template]
+func (d *deployment) clone(ctx context.Context, a Action) error {
+	n, template := d.want.Nodes[a.node], d.have.Machines[d.want.Template]
 	info, err := d.run(ctx, func(ctx context.Context) (*object.Task, error) {
-		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, d.cloneSpec(node, template))
+		return object.NewVirtualMachine(d.vim, template.ref).Clone(ctx, d.have.site.folder, n.VM, d.cloneSpec(a.node, template))
 	})
 	if info == nil || info.State != types.TaskInfoStateSuccess {
 		if ctx.Err() != nil { // a task that is called off may be past that, and its machine stays
-			d.takesBack(func(ctx context.Context) error { return d.removeHalf(ctx, n) })
+			d.takesBack(a, func(ctx context.Context) error { return d.removeHalf(ctx, n) })
 		}
 		return err
 	}
@@ -180,7 +197,7 @@ func (d *deployment) clone(ctx context.Context, node int) error {
 	d.mu.Lock()
 	d.refs[n.VM] = ref
 	d.mu.Unlock()
-	d.takesBack(func(ctx context.Context) error { return d.remove(ctx, ref) })
+	d.takesBack(a, func(ctx context.Context) error { return d.remove(ctx, ref) })
 	if err != nil {
 		return err
 	}
@@ -201,7 +218,7 @@ func (d *deployment) removeHalf(ctx context.Context, n Node) error {
 }
 
 // attach tags a machine; the tag is looked for, and made, once.
-func (d *deployment) attach(ctx context.Context, ref types.ManagedObjectReference) (err error) {
+func (d *deployment) attach(ctx context.Context, a Action, ref types.ManagedObjectReference) (err error) {
 	d.mu.Lock()
 	if d.tag == "" {
 		d.tag, err = d.makeTag(ctx, d.want.ID)
@@ -211,7 +228,7 @@ func (d *deployment) attach(ctx context.Context, ref types.ManagedObjectReferenc
 	if err != nil {
 		return err
 	}
-	d.takesBack(func(ctx context.Context) error { return d.detachTag(ctx, d.want.ID, ref) })
+	d.takesBack(a, func(ctx context.Context) error { return d.detachTag(ctx, d.want.ID, ref) })
 	return d.attachTag(ctx, tag, ref)
 }
 

@@ -25,6 +25,8 @@ const (
 	Differs Verb = "differs"  // nothing is done, but it is not what is wanted
 	Leave   Verb = "leave"    // the config where it is
 
+	TakeBack Verb = "take back" // what the verb in Detail did; in no plan, but told when a deployment fails
+
 	Unspread Verb = "unspread" // remove the rule
 	PowerOff Verb = "power off"
 	Delete   Verb = "delete"
@@ -44,6 +46,11 @@ type Action struct {
 	On     string // name of the machine, or of what else is touched
 	Detail string // for people
 	node   int    // index of the node, where there is one
+}
+
+// TakesBack says whether a took back what b did.
+func (a Action) TakesBack(b Action) bool {
+	return a.Do == TakeBack && a.On == b.On && a.Detail == string(b.Do)
 }
 
 // Plan is what is to be done, in order.

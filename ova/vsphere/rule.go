@@ -8,7 +8,7 @@ import (
 )
 
 // spread writes the anti-affinity rule. It is a preference: on fewer hosts than machines they run all the same.
-func (d *deployment) spread(ctx context.Context) error {
+func (d *deployment) spread(ctx context.Context, a Action) error {
 	rule := &types.ClusterAntiAffinityRuleSpec{ClusterRuleInfo: types.ClusterRuleInfo{
 		Name: ruleName(d.want.ID), Enabled: types.NewBool(true), UserCreated: types.NewBool(true), Mandatory: types.NewBool(false),
 	}}
@@ -28,7 +28,7 @@ func (d *deployment) spread(ctx context.Context) error {
 	if err := d.changeRule(ctx, d.have.site, change); err != nil || now.Rule != nil {
 		return err
 	}
-	d.takesBack(func(ctx context.Context) error {
+	d.takesBack(a, func(ctx context.Context) error {
 		h := World{site: d.have.site}
 		if err := d.readRule(ctx, &h, d.want.ID); err != nil || h.Rule == nil {
 			return err
