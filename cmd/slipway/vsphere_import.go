@@ -27,7 +27,7 @@ makes a template of it. With --method nfc it is sent straight to an ESXi host, w
 
 An image that is there already is not sent again. Item and template are made under another name and get their own when
 they are whole: with --replace those of another image are there until then. An upload that fails or is interrupted leaves
-nothing behind; what a killed one left is dropped, or used, by the next.
+nothing behind; what a killed one left is dropped, or used, by the next. What vCenter warns of in the package is shown.
 
 ` + vsphereHelp + `
 

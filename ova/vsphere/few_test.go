@@ -2,6 +2,8 @@ package vsphere
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +140,38 @@ func TestOnlyWhatIsNeeded(t *testing.T) {
 	}
 	if _, err := l.deploys(want()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWarningsOfAnItem are shown as well: they come with what vCenter answers when the template was made, or was not.
+func TestWarningsOfAnItem(t *testing.T) {
+	const made = `"warnings": [{"category": "VALIDATION", "issues": [{"category": "VALUE_ILLEGAL", "file": "demo.ovf", "line_number": 12, "message": {"default_message": "no support for the guest other6x"}}]},` +
+		`{"category": "INPUT", "name": "key", "message": {"default_message": "the key is not used"}}]`
+	for refused, want := range map[string]string{
+		"": "",
+		`, "errors": [{"category": "SERVER", "error": {"messages": [{"default_message": "the host"}, {"default_message": "is away"}]}}]`: ": vCenter says: the host; is away",
+	} {
+		l := newLab(t)
+		var said []string
+		l.Warn = func(words string) { said = append(said, words) }
+		l.answers("/rest/com/vmware/vcenter/ovf/library-item/", func(body []byte) []byte {
+			var answer struct {
+				Value map[string]any `json:"value"`
+			}
+			if err := errors.Join(json.Unmarshal(body, &answer), json.Unmarshal([]byte(`{"error": {`+made+refused+`}}`), &answer.Value)); err != nil {
+				t.Error(err)
+			}
+			answer.Value["succeeded"] = refused == ""
+			body, _ = json.Marshal(answer)
+			return body
+		})
+		_, err := l.imports(wantImport(image(t, testOVA(t, "disk of the test"))))
+		if (err != nil) != (want != "") || err != nil && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+		if strings.Join(said, "\n") != "vCenter says: demo.ovf:12: no support for the guest other6x\nvCenter says: the key is not used" {
+			t.Errorf("said %q", said)
+		}
 	}
 }
 

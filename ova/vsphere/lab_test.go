@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -289,6 +290,22 @@ func (l *lab) fails(method string, f types.BaseMethodFault, message string, time
 	l.model.Service.AddFaultRule(&simulator.FaultInjectionRule{
 		MethodName: method, ObjectType: "*", ObjectName: "*", Probability: 1, FaultType: simulator.FaultTypeCustom,
 		Fault: f, Message: message, MaxCount: times, Enabled: true,
+	})
+}
+
+// answers changes what the REST API answers below a path.
+func (l *lab) answers(prefix string, change func(body []byte) []byte) {
+	l.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, prefix, nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	next, _ := l.model.Service.ServeMux.Handler(request)
+	l.model.Service.ServeMux.HandleFunc(prefix, func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(change(answer.Body.Bytes()))
 	})
 }
 
