@@ -73,14 +73,15 @@ type builder struct {
 	root              packedRoot
 }
 
-// Build makes the plan's artefacts. Interrupted or failed, it leaves no half-written artefact and no mounts, and the
+// Build makes the plan's artefacts. Builds that write to one folder or beside one spec, or need one result, wait for each
+// other. Interrupted or failed, it leaves no half-written artefact and no mounts, and the
 // next run goes on from the last finished stage.
 func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err := os.MkdirAll(opt.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("making the output folder: %w", stage.Friendly(err))
 	}
 	start, b := opt.Now(), newBuilder(plan, opt)
-	unlock, err := stage.Locker{Who: b.cache.Locks.Who}.Lock(ctx, filepath.Join(opt.Out, ".slipway.lock"))
+	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(opt.Out, ".slipway.lock"))
 	if err != nil {
 		return nil, err
 	}

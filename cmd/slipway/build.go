@@ -43,6 +43,9 @@ It prints its plan, then one line a step. Every step is cached by its inputs, so
 beside the spec pins every package and payload: two builds from one lock give the same bytes. It also says which
 slipway, Go, apt, dpkg and mmdebstrap made the image; --locked names those that differ before anything is compiled.
 
+Builds with the same output folder, the same slipway.lock or the same cache wait for each other where they must, and say for
+whom.
+
 A payload that becomes other bytes than slipway.lock says, although its version is the same, ends the build until
 --update names it.
 
