@@ -1,6 +1,7 @@
 package imagebuild
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
 )
 
@@ -192,6 +194,30 @@ func TestKnownSums(t *testing.T) {
 	b.opt.Update, item.Version = nil, "v3.7"
 	if got := b.knownSums(item); got != nil {
 		t.Errorf("another version: %v", got)
+	}
+}
+
+// patched is a distribution with security updates for two locked packages. Of a lock that answers all it is not asked.
+type patched struct{ distro.Driver }
+
+func (patched) Resolve(_ context.Context, _ distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
+	in.Waiting([]distro.Package{{Name: "jq", Version: "1.8-1"}, {Name: "libjq1", Version: "1.8-1"}})
+	return in.Keep, nil
+}
+
+func TestWaitingUpdatesAreSaid(t *testing.T) {
+	b, heard := locking(t, sample(), func(*Options) {})
+	b.plan.Distro = patched{b.plan.Distro}
+	b.old = sample()
+	if err := b.lockPackages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(heard.said, "slipway.lock: 2 security updates wait: jq 1.8-1, libjq1 1.8-1\nhint: --update takes all that is new, --update=NAME what is built from one source") {
+		t.Errorf("said %q", heard.said)
+	}
+	heard.said, b.old = nil, b.lock
+	if err := b.lockPackages(t.Context()); err != nil || len(heard.said) > 0 {
+		t.Errorf("%v, said %q", err, heard.said)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"slipway/imagebuild/distro"
 	"slipway/imagebuild/stage"
@@ -73,7 +74,21 @@ func (b *builder) resolve(ctx context.Context, keep []distro.Package) ([]distro.
 	defer unlock()
 	return b.plan.Distro.Resolve(ctx, b.plan.Request, distro.ResolveInput{
 		Mirrors: b.plan.Mirrors, Keep: keep, Fetcher: b.fetcher, Dir: dir, Environ: b.opt.Payload.Environ,
+		Waiting: b.sayWaiting,
 	})
+}
+
+// sayWaiting tells of security updates that a lock keeps away.
+func (b *builder) sayWaiting(updates []distro.Package) {
+	var names []string
+	for _, p := range updates {
+		names = append(names, p.Name+" "+p.Version)
+	}
+	what := "1 security update waits"
+	if n := len(names); n > 1 {
+		what = fmt.Sprintf("%d security updates wait", n)
+	}
+	b.opt.Progress.Line(fmt.Sprintf("%s: %s: %s\nhint: --update takes all that is new, --update=NAME what is built from one source", LockName, what, strings.Join(names, ", ")))
 }
 
 // newVersions says what became of locked packages, a line each for a person.

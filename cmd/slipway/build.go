@@ -46,6 +46,9 @@ slipway, Go, apt, dpkg and mmdebstrap made the image; --locked names those that 
 Builds with the same output folder, the same slipway.lock or the same cache wait for each other where they must, and say for
 whom.
 
+Packages stay what the lock says. A build that needs the package indexes all the same says how many security updates wait for
+--update; one that has all in its lock does not read them, and cannot tell.
+
 A payload that becomes other bytes than slipway.lock says, although its version is the same, ends the build until
 --update names it.
 

@@ -76,6 +76,31 @@ func TestLockedPackageIsGone(t *testing.T) {
 	}
 }
 
+// What stays although the security suite has something newer is told; what is updated, or newer elsewhere only, is not.
+func TestSecurityUpdatesWait(t *testing.T) {
+	a, locked := aged(t)
+	req := request("linux-image-amd64/trixie-backports", "jq", "socat")
+	var waiting []string
+	in := distro.ResolveInput{Keep: locked, Fetcher: a.fetcher(), Waiting: func(p []distro.Package) { waiting = append(waiting, versions(p)...) }}
+	a.mustResolve(req, in)
+	if want := []string{"jq=1.8-1", "libjq1=1.8-1"}; !slices.Equal(waiting, want) {
+		t.Errorf("got %q, want %q", waiting, want)
+	}
+	waiting, in.Keep = nil, distro.Keep(req, req, locked, []string{"jq"}) // and with it libjq1, which is built from it
+	if a.mustResolve(req, in); waiting != nil {
+		t.Errorf("updated: %q", waiting)
+	}
+	in.Keep = a.mustResolve(req, distro.ResolveInput{})
+	a.fill(map[string][]deb{ // a mirror of an earlier day
+		"trixie":           {{"base-files", "13", essential}, {"socat", "1.8-1", ""}},
+		"trixie-security":  {{"jq", "1.7-2", "Depends: libjq1 (= 1.7-2)\n"}, {"libjq1", "1.7-2", "Source: jq\n"}},
+		"trixie-backports": {{"linux-image-amd64", "7.0.1", ""}},
+	})
+	if a.mustResolve(req, in); waiting != nil {
+		t.Errorf("older: %q", waiting)
+	}
+}
+
 func TestNewPackageWantsAnotherVersion(t *testing.T) {
 	a, locked := aged(t)
 	_, err := a.resolve(request("linux-image-amd64", "jq", "needy"), distro.ResolveInput{Keep: locked, Fetcher: a.fetcher()})

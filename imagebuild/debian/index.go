@@ -30,9 +30,11 @@ func (a apt) describe(release string, digests []string, keep []distro.Package) (
 		}
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b distro.Package) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, byName)
 	return out, nil
 }
+
+func byName(a, b distro.Package) int { return strings.Compare(a.Name, b.Name) }
 
 // scan reads the indexes of all suites for archives with these digests. What two suites have comes from the first.
 func (a apt) scan(release string, digests []string) (map[string]distro.Package, error) {
@@ -42,17 +44,25 @@ func (a apt) scan(release string, digests []string) (map[string]distro.Package, 
 		want[d] = true
 	}
 	for _, s := range suites(release) {
-		indexes, err := filepath.Glob(filepath.Join(a.dir, "lists", "*_dists_"+s.name+"_*_Packages"))
-		if err != nil {
+		if err := a.scanSuite(s, want, found); err != nil {
 			return nil, err
-		}
-		for _, index := range indexes {
-			if err := scanIndex(index, s.name, want, found); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return found, nil
+}
+
+// scanSuite adds what the indexes of one suite have to found.
+func (a apt) scanSuite(s suite, want map[string]bool, found map[string]distro.Package) error {
+	indexes, err := filepath.Glob(filepath.Join(a.dir, "lists", "*_dists_"+s.name+"_*_Packages"))
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		if err := scanIndex(index, s.name, want, found); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scanIndex(path, suite string, want map[string]bool, found map[string]distro.Package) error {

@@ -27,12 +27,18 @@ func (a apt) resolve(ctx context.Context, req distro.Request, in distro.ResolveI
 	if err := a.checkSnapshots(req.Release, in.Mirrors); err != nil {
 		return nil, err
 	}
+	var updates []distro.Package
+	if in.Waiting != nil && len(in.Keep) > 0 {
+		var err error
+		if updates, err = a.today(ctx, req); err != nil { // before anything is held
+			return nil, err
+		}
+	}
 	gone, err := a.hold(ctx, req, in)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"install", "--yes", "--print-uris", "-o", "pkgCacheGen::ForceEssential=,", "?essential"}
-	out, err := a.run(ctx, "apt-get", append(args, wanted(req, in.Keep)...)...)
+	out, err := a.install(ctx, req, in.Keep)
 	if err != nil {
 		return nil, unresolved(out, in.Keep, gone)
 	}
@@ -40,7 +46,19 @@ func (a apt) resolve(ctx context.Context, req distro.Request, in distro.ResolveI
 	if err != nil {
 		return nil, fmt.Errorf("reading apt's indexes: %w", err)
 	}
-	return pkgs, checkKept(pkgs, in.Keep)
+	if err := checkKept(pkgs, in.Keep); err != nil {
+		return nil, err
+	}
+	if waiting := a.newer(ctx, updates, pkgs, in.Keep); len(waiting) > 0 {
+		in.Waiting(waiting)
+	}
+	return pkgs, nil
+}
+
+// install asks apt for the archives that the request takes.
+func (a apt) install(ctx context.Context, req distro.Request, keep []distro.Package) (string, error) {
+	args := []string{"install", "--yes", "--print-uris", "-o", "pkgCacheGen::ForceEssential=,", "?essential"}
+	return a.run(ctx, "apt-get", append(args, wanted(req, keep)...)...)
 }
 
 // wanted are the packages to ask apt for. The version of one that is kept is known: no suite may choose another.

@@ -36,10 +36,11 @@ type Driver interface {
 // ResolveInput is what resolving needs besides the request.
 type ResolveInput struct {
 	Mirrors Mirrors
-	Keep    []Package // locked packages: their versions stay
-	Fetcher Fetcher   // brings those of them that the mirrors no longer list
-	Dir     string    // the package manager's own folder
-	Environ []string  // lines NAME=value, for its proxies
+	Keep    []Package       // locked packages: their versions stay
+	Fetcher Fetcher         // brings those of them that the mirrors no longer list
+	Dir     string          // the package manager's own folder
+	Environ []string        // lines NAME=value, for its proxies
+	Waiting func([]Package) // hears of the security updates that packages do not get because they are kept; may be nil
 }
 
 // UnpackInput is what a tree is made of.
