@@ -75,7 +75,7 @@ func (d *document) checkDisks(root *yaml.Node, c ignitionConfig, s *Spec) {
 	}
 	for _, f := range c.Storage.Filesystems {
 		if f.Path != "" {
-			why, hint := s.refusePath(f.Path)
+			why, hint := s.refuseMount(f.Path)
 			d.butaneValue(root, f.Path, why, hint)
 		}
 		if f.Format == "" || f.Format == "none" {
@@ -109,12 +109,38 @@ func (s *Spec) refuseFile(file string) (why, hint string) {
 	if why, hint := s.refusePath(file); why != "" {
 		return why, hint
 	}
-	for _, registry := range sortedKeys(s.Runtime.Mirrors) {
-		if own := node.MirrorFile(registry); node.Above(file, own) {
-			return node.RefuseFolder(file, own+", which is slipway's own")
-		}
+	if own := s.holds(file); own != "" {
+		return node.RefuseFolder(file, own)
 	}
 	return node.RefuseFile(file)
+}
+
+// refuseMount is refusePath for a file system, which would hide what is below it.
+func (s *Spec) refuseMount(dir string) (why, hint string) {
+	if why, hint := node.RefuseMount(dir); why != "" {
+		return why, hint
+	}
+	if own := s.holds(dir); own != "" {
+		return node.RefuseHiding(dir, own)
+	}
+	return s.refusePath(dir)
+}
+
+// holds says what a path has below it of that which only this spec has written.
+func (s *Spec) holds(file string) string {
+	var written []string
+	if len(s.Network.NTP) > 0 {
+		written = append(written, node.ChronyConf)
+	}
+	for _, registry := range sortedKeys(s.Runtime.Mirrors) {
+		written = append(written, node.MirrorFile(registry))
+	}
+	for _, own := range written {
+		if node.Above(file, own) {
+			return own + ", which is slipway's own"
+		}
+	}
+	return ""
 }
 
 // butaneValue reports a problem, if there is one, where the file has the value.

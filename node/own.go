@@ -62,7 +62,8 @@ func MirrorFile(registry string) string {
 // RefusePath says why a user's own config cannot put something at an absolute path, and what to do instead; why is empty
 // if it can. Any name with "slipway" in it is Slipway's: one in /etc would hide the one that the image has in /usr/lib.
 //
-// It judges a folder: for a file or a link, which would take the place of a folder, ask RefuseFile.
+// It judges a folder: for a file or a link, which would take the place of a folder, ask RefuseFile, and RefuseMount for a
+// file system, which would hide one.
 func RefusePath(file string) (why, hint string) {
 	file = path.Clean(file)
 	if !slices.ContainsFunc(writable, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
@@ -90,24 +91,50 @@ func RefuseFile(file string) (why, hint string) {
 	if why, hint := RefusePath(file); why != "" {
 		return why, hint
 	}
-	if i := slices.IndexFunc(ownFiles, func(own string) bool { return Above(file, own) }); i >= 0 {
-		return RefuseFolder(file, strings.TrimSuffix(ownFiles[i], "/*")+", which is slipway's own")
-	}
-	for _, state := range ownState {
-		if Above(file, state[0]) {
-			return RefuseFolder(file, state[0]+", which belongs to "+state[1])
-		}
-	}
-	for _, dir := range unitDirs {
-		if Above(file, dir+"/") {
-			return RefuseFolder(file, "slipway's own units")
-		}
+	if what := holds(file); what != "" {
+		return RefuseFolder(file, what)
 	}
 	return "", ""
 }
 
+// RefuseMount is RefusePath for a file system that is mounted at a folder: what lies below it is there no longer, neither for
+// slipwayd nor for Ignition, which mounts it before it writes files.
+func RefuseMount(dir string) (why, hint string) {
+	if what := holds(dir); what != "" {
+		return RefuseHiding(dir, what)
+	}
+	return RefusePath(dir)
+}
+
+// holds says what of Slipway's is below a path, if anything.
+func holds(file string) string {
+	for _, own := range ownFiles {
+		if own = strings.TrimSuffix(own, "/*"); Above(file, own) {
+			return own + ", which is slipway's own"
+		}
+	}
+	for _, state := range ownState {
+		if Above(file, state[0]) {
+			return state[0] + ", which belongs to " + state[1]
+		}
+	}
+	for _, dir := range unitDirs {
+		if Above(file, dir+"/") {
+			return "slipway's own units"
+		}
+	}
+	return ""
+}
+
 // Above says whether own is below file.
-func Above(file, own string) bool { return strings.HasPrefix(own, path.Clean(file)+"/") }
+func Above(file, own string) bool {
+	return strings.HasPrefix(own, strings.TrimSuffix(path.Clean(file), "/")+"/")
+}
+
+// RefuseHiding says that a file system is where it would hide something.
+func RefuseHiding(dir, what string) (why, hint string) {
+	return fmt.Sprintf("a file system at %s would hide %s", dir, what), "mount it at a folder of its own below /var, like /var/lib/data"
+}
 
 // RefuseFolder says that a file or a link is where there has to be a folder, and what that folder holds.
 func RefuseFolder(file, holds string) (why, hint string) {

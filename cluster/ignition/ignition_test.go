@@ -134,6 +134,8 @@ func TestRefusals(t *testing.T) {
 		{"our folder", head + "storage:\n  files:\n  - path: /etc/slipway/pki/ca.crt\n", "slipway's own"},
 		{"our folder as a link", head + "storage:\n  links:\n  - {path: /etc/slipway, target: /tmp}\n", "slipway's own"},
 		{"a parent as a link", head + "storage:\n  links:\n  - {path: /etc/kubernetes, target: /tmp}\n", "/etc/kubernetes has to be a folder"},
+		{"a parent as a mount", head + "storage:\n  filesystems:\n  - {device: /dev/sdb, format: ext4, path: /etc/kubernetes}\n", "a file system at /etc/kubernetes would hide /etc/kubernetes/authentication.yaml"},
+		{"our state below a mount", head + "storage:\n  filesystems:\n  - {device: /dev/sdb, format: ext4, path: /var/lib, with_mount_unit: true}\n", "a file system at /var/lib would hide /var/lib/etcd/member"},
 		{"our state", head + "storage:\n  directories:\n  - path: /var/lib/slipway/x\n", "belongs to slipway's own state"},
 		{"emergency", head + "systemd:\n  units:\n  - {name: emergency.target, mask: true}\n", "the unit emergency.target"},
 		{"slipwayd's file", head + "storage:\n  files:\n  - path: /etc/kubernetes/kubelet.yaml\n", "every boot"},

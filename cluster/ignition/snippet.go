@@ -60,12 +60,28 @@ func allowed(cfg types.Config, taken []string) error {
 			refuse(node.RefuseFile(p))
 		}
 	}
+	for _, f := range cfg.Storage.Filesystems {
+		if p := str(f.Path); p != "" {
+			refuse(refuseMount(p, taken))
+		}
+	}
 	for _, u := range cfg.Systemd.Units {
 		if str(u.Contents) != "" || u.Enabled != nil || u.Mask != nil {
 			refuse(node.RefuseUnit(u.Name))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// refuseMount is node.RefuseMount, and knows what else is written at every boot.
+func refuseMount(dir string, taken []string) (why, hint string) {
+	if why, hint := node.RefuseMount(dir); why != "" {
+		return why, hint
+	}
+	if i := slices.IndexFunc(taken, func(own string) bool { return path.Clean(dir) == own || node.Above(dir, own) }); i >= 0 {
+		return node.RefuseHiding(dir, taken[i]+", which is written anew at every boot")
+	}
+	return "", ""
 }
 
 // paths lists what the config writes, cleaned and sorted.
