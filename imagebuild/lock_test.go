@@ -1,6 +1,7 @@
 package imagebuild
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -202,15 +203,31 @@ func text(t *testing.T, path string) string {
 	return string(data)
 }
 
+// stopping is a Progress that ends the build at the first thing that it says.
+type stopping struct {
+	quiet
+	said string
+	stop func()
+}
+
+func (s *stopping) Line(text string) {
+	s.said = text
+	s.stop()
+}
+
+// A build that writes to the same folder is waited for, before anything is begun.
 func TestBusyFolder(t *testing.T) {
-	b := testBuilder(t, func(*Options) {})
-	unlock, err := stage.Locker{}.Lock(t.Context(), filepath.Join(b.opt.Out, ".slipway.lock"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	heard := &stopping{stop: cancel}
+	b := testBuilder(t, func(o *Options) { o.Progress = heard })
+	unlock, err := stage.Locker{Who: "process 71, which builds other"}.Lock(t.Context(), filepath.Join(b.opt.Out, ".slipway.lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if _, err := Build(t.Context(), b.plan, b.opt); code(err) != 4 {
-		t.Errorf("got %v", err)
+	if _, err := Build(ctx, b.plan, b.opt); !errors.Is(err, context.Canceled) || heard.said != "waiting for process 71, which builds other" {
+		t.Errorf("got %v, said %q", err, heard.said)
 	}
 	if _, err := os.Stat(b.opt.Cache); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("it began nevertheless: %v", err)
