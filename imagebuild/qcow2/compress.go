@@ -4,17 +4,16 @@ import (
 	"fmt"
 
 	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/zstd"
 
+	"slipway/imagebuild/qcow2/zframe"
 	"slipway/internal/grain"
 )
 
-// The cheapest levels whose files are about as small as those of qemu-img, which uses zlib at 6 with a window of 4 KiB,
-// and zstd at 3. The window here is the whole cluster.
+// The cheapest levels whose files are about as small as those of qemu-img, which uses zlib at 6 with a window of 4 KiB.
+// The window here is the whole cluster.
 const (
 	deflateLevel = 6
 	deflateHard  = 7 // for what deflateLevel hardly shrinks
-	zstdLevel    = zstd.SpeedDefault
 )
 
 // worthwhile is the largest encoding that is stored as a compressed cluster: one that saves less than 1/128 would cost
@@ -29,7 +28,7 @@ func (c Compression) newEncoder() (grain.Encoder, error) {
 	case Zlib:
 		pack, err = deflater()
 	case Zstd:
-		pack, err = zstdPacker()
+		pack = zframe.New().Append
 	default:
 		return nil, fmt.Errorf("unknown %s", c)
 	}
@@ -94,13 +93,4 @@ type appender []byte
 func (a *appender) Write(p []byte) (int, error) {
 	*a = append(*a, p...)
 	return len(p), nil
-}
-
-func zstdPacker() (grain.Encoder, error) {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
-		zstd.WithWindowSize(clusterSize), zstd.WithSingleSegment(true), zstd.WithAllLitEntropyCompression(true))
-	if err != nil {
-		return nil, err
-	}
-	return func(dst, cluster []byte) ([]byte, error) { return w.EncodeAll(cluster, dst), nil }, nil
 }
