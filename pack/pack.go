@@ -86,6 +86,7 @@ func File(ctx context.Context, image, out string, f Format, o Options) (Result, 
 		if r.Capacity, err = write(ctx, w, src); err != nil {
 			return err
 		}
+		push(w)
 		size, sum, err := digest(ctx, w)
 		r.Size, r.SHA256 = size, hex.EncodeToString(sum[:])
 		return err

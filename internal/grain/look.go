@@ -34,8 +34,11 @@ func Compressible(p []byte) bool {
 			}
 			seen[h] = v
 		}
+		if repeats > maxRepeats {
+			return true
+		}
 	}
-	return repeats > maxRepeats || uneven(&count)
+	return uneven(&count)
 }
 
 const (
