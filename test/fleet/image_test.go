@@ -1,0 +1,195 @@
+//go:build fleet
+
+package fleet_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// image is the one that all fleets run: its root, mounted, and the Ignition of its initrd.
+type image struct {
+	bin      string // folder of the binaries
+	dir      string // work folder
+	root     string // folder
+	ignition string // program
+}
+
+// theImage is opened once, in the fleet's own namespaces.
+var theImage = sync.OnceValues(func() (*image, error) {
+	im, err := newImage()
+	if err != nil {
+		return nil, err
+	}
+	return im, im.open(filepath.Join(im.out(), "fleet.raw"))
+})
+
+func newImage() (*image, error) {
+	bin, err := envDir("SLIPWAY_BIN", "../../bin")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := envDir("SLIPWAY_TEST_DIR", "../../out/test")
+	if err != nil {
+		return nil, err
+	}
+	return &image{bin: bin, dir: filepath.Join(dir, "fleet"), root: "/run/image", ignition: "/run/ignition-apply"}, nil
+}
+
+func (im *image) out() string     { return filepath.Join(im.dir, "image") }
+func (im *image) slipway() string { return filepath.Join(im.bin, "slipway") }
+func (im *image) kubectl() string { return filepath.Join(im.out(), "kubectl") }
+
+// build makes the image, which needs the network, and so is done before the fleet's own namespaces.
+func (im *image) build() error {
+	if err := os.MkdirAll(im.out(), 0o755); err != nil {
+		return err
+	}
+	spec := filepath.Join(im.dir, "image.yaml")
+	if err := copyFile("testdata/image.yaml", spec); err != nil {
+		return err
+	}
+	build := exec.Command(im.slipway(), "build", "-f", spec, "-o", im.out())
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr // takes minutes at first: show that it goes on
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building the fleet's image: %w", err)
+	}
+	return nil
+}
+
+// open mounts the root of a disk and takes Ignition out of its initrd.
+func (im *image) open(disk string) error {
+	offsets, err := partitions(disk)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(im.root, 0o755); err != nil {
+		return err
+	}
+	if err := command("mount", "-t", "squashfs", "-o", fmt.Sprintf("ro,loop,offset=%d", offsets["root-a"]), disk, im.root); err != nil {
+		return err
+	}
+	uki, initrd := "/run/uki.efi", "/run/initrd.img"
+	esp := fmt.Sprintf("%s@@%d", disk, offsets["esp"])
+	names, err := exec.Command("mdir", "-b", "-i", esp, "::/EFI/Linux").Output()
+	if err != nil {
+		return fmt.Errorf("listing the UKIs: %w", err)
+	}
+	if err := command("mcopy", "-n", "-i", esp, strings.Fields(string(names))[0], uki); err != nil {
+		return err
+	}
+	if err := command("objcopy", "-O", "binary", "--only-section=.initrd", uki, initrd); err != nil {
+		return err
+	}
+	return extract(initrd, "usr/bin/ignition", im.ignition)
+}
+
+// partitions are the byte offsets of a disk's partitions by name, as sfdisk reads them.
+func partitions(disk string) (map[string]int64, error) {
+	out, err := exec.Command("sfdisk", "--json", disk).Output()
+	if err != nil {
+		return nil, fmt.Errorf("reading the partitions of %s: %w", disk, err)
+	}
+	var doc struct {
+		PartitionTable struct {
+			SectorSize int64
+			Partitions []struct {
+				Name  string
+				Start int64
+			}
+		}
+	}
+	if err := json.Unmarshal(out, &doc); err != nil {
+		return nil, err
+	}
+	found := map[string]int64{}
+	for _, p := range doc.PartitionTable.Partitions {
+		found[p.Name] = p.Start * max(doc.PartitionTable.SectorSize, 512)
+	}
+	return found, nil
+}
+
+// extract takes a file out of a zstd-compressed initrd. https://www.kernel.org/doc/Documentation/early-userspace/buffer-format.txt
+func extract(initrd, name, to string) error {
+	f, err := os.Open(initrd)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := zstd.NewReader(f)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	for {
+		var h [110]byte
+		if _, err := io.ReadFull(z, h[:]); err != nil {
+			return fmt.Errorf("%s is not in the initrd: %w", name, err)
+		}
+		var size, nameSize int64
+		if _, err := fmt.Sscanf(string(h[54:62])+" "+string(h[94:102]), "%x %x", &size, &nameSize); err != nil {
+			return fmt.Errorf("reading the initrd: %w", err)
+		}
+		entry := make([]byte, nameSize+pad(110+nameSize))
+		if _, err := io.ReadFull(z, entry); err != nil {
+			return err
+		}
+		body := io.LimitReader(z, size)
+		if string(bytes.TrimRight(entry, "\x00")) == name {
+			out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(out, body)
+			return errors.Join(err, out.Close())
+		}
+		if _, err := io.CopyN(io.Discard, z, size+pad(size)); err != nil {
+			return err
+		}
+	}
+}
+
+// pad is how far n is from a multiple of four.
+func pad(n int64) int64 { return -n & 3 }
+
+func envDir(name, fallback string) (string, error) {
+	dir := os.Getenv(name)
+	if dir == "" {
+		dir = fallback
+	}
+	return filepath.Abs(dir)
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o644)
+}
+
+// command runs a program that must succeed.
+func command(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func must(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if err := command(name, args...); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,103 @@
+//go:build fleet
+
+package fleet_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// formLimit is many times what two cores need; how long it takes is for a benchmark to say.
+const formLimit = 4 * time.Minute
+
+// TestTopologies: every shape of a cluster forms by itself, all machines switched on at once.
+func TestTopologies(t *testing.T) {
+	for name, voters := range map[string]int{
+		"dedicated":      3, // one load balancer of its own
+		"dedicated-pair": 3, // two, and a VIP
+		"stacked":        3, // load balancers on the control planes
+		"etcd-apart":     3, // etcd on machines of its own
+		"five":           5,
+		"single":         1,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, "testdata/"+name+".yaml")
+			f.Start()
+			took := f.Wait(formLimit, "all nodes formed", f.formed)
+			f.Wait(time.Minute, "the API answers at its address", f.apiReady)
+			f.hasVoters(voters)
+			f.oneHolder()
+			t.Logf("formed after %v", took.Round(time.Second/10))
+		})
+	}
+}
+
+// formed says which nodes are not done with all that they can do here: the last step waits for CoreDNS, and pods do not
+// run where the host's cgroups are of version 1.
+func (f *fleet) formed() error {
+	all, err := f.Statuses()
+	var waiting []error
+	for _, s := range all {
+		if !s.Serving && s.Step != "cluster" {
+			waiting = append(waiting, fmt.Errorf("%s: %s is %s, waiting for %s: %s", s.Node, s.Step, s.State, s.WaitingFor, s.LastError))
+		}
+	}
+	return errors.Join(append(waiting, err)...)
+}
+
+// apiReady asks where users do: at the VIP, or the only control plane.
+func (f *fleet) apiReady() error {
+	said, err := f.kubectl("get", "--raw", "/readyz")
+	if err == nil && said != "ok" {
+		err = fmt.Errorf("the API server says %q", said)
+	}
+	return err
+}
+
+func (f *fleet) kubectl(args ...string) (string, error) {
+	conf := filepath.Join(f.dir, "admin.conf")
+	if _, err := os.Stat(conf); err != nil {
+		f.slipway("kubeconfig", "-f", f.spec, "-o", conf)
+	}
+	return f.image.run(f.dir, f.image.kubectl(), append([]string{"--kubeconfig", conf, "--request-timeout", "5s"}, args...)...)
+}
+
+// etcdctl asks one member, on its own machine.
+func (f *fleet) etcdctl(name, args string) (string, error) {
+	return f.In(name, `export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/slipway/pki/etcd-ca.crt \
+ETCDCTL_CERT=/etc/slipway/pki/etcd-client.crt ETCDCTL_KEY=/etc/slipway/pki/etcd-client.key; etcdctl `+args)
+}
+
+// hasVoters demands that each member knows the same members, all of them voters, and the same cluster.
+func (f *fleet) hasVoters(want int) {
+	f.t.Helper()
+	var first string
+	for _, n := range f.with("etcd") {
+		said, err := f.etcdctl(n.name, "member list -w simple | sort; etcdctl endpoint status -w json | grep -o '\"cluster_id\":[0-9]*'")
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if first == "" {
+			first = said
+		}
+		if voters := strings.Count(said, ", started, ") - strings.Count(said, ", true\n"); voters != want || said != first {
+			f.t.Errorf("%s sees %d voters of %d:\n%s\nand another member:\n%s", n.name, voters, want, said, first)
+		}
+	}
+}
+
+// oneHolder demands that exactly one machine answers for the VIP, if there is one.
+func (f *fleet) oneHolder() {
+	f.t.Helper()
+	if f.vip == "" {
+		return
+	}
+	if holders := f.holders(); len(holders) != 1 {
+		f.t.Errorf("%s is held by %v", f.vip, holders)
+	}
+}
