@@ -48,8 +48,8 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 
 func (b *builder) initrdInput(ignition payload.InstalledFile) initrd.Input {
 	return initrd.Input{
-		Tree: b.tree, Kernel: b.kernel, Drivers: driverNames(), Repart: b.plan.Layout.Entries(),
-		Ignition: ignition.HostPath, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("initrd"),
+		Tree: b.tree, Kernel: b.kernel, Drivers: driverNames(), CABundle: b.plan.Distro.Facts().CABundle,
+		Repart: b.plan.Layout.Entries(), Ignition: ignition.HostPath, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("initrd"),
 	}
 }
 

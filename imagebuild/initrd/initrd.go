@@ -33,6 +33,7 @@ type Input struct {
 	Tree     string          // root tree with dracut in it
 	Kernel   string          // version, as under /usr/lib/modules
 	Drivers  []string        // kernel modules to carry
+	CABundle string          // the tree's, without a leading slash: Ignition may fetch a config
 	Repart   []overlay.Entry // /usr/lib/repart.d
 	Ignition string          // host path of the Ignition binary
 	Epoch    int64           // SOURCE_DATE_EPOCH
@@ -50,7 +51,7 @@ func (in Input) KeyInputs(treeKey, ignitionSum string) []any {
 		}
 		return nil
 	})
-	return []any{"initrd", treeKey, ignitionSum, in.Kernel, in.Drivers, overlay.Digest(in.Repart), in.Epoch, script, sums}
+	return []any{"initrd", treeKey, ignitionSum, in.Kernel, in.Drivers, in.CABundle, overlay.Digest(in.Repart), in.Epoch, script, sums}
 }
 
 // Name of the result in the output directory.
@@ -70,7 +71,7 @@ func Build(ctx context.Context, in Input, out string) error {
 	}
 	err = in.Sandbox.Run(ctx, sandbox.Script{
 		Name: "building the initrd", Text: script, Stdin: &adds, Output: in.Log,
-		Args: []string{in.Tree, out, in.Kernel, fmt.Sprint(in.Epoch), strings.Join(in.Drivers, " ")},
+		Args: []string{in.Tree, out, in.Kernel, fmt.Sprint(in.Epoch), strings.Join(in.Drivers, " "), in.CABundle},
 	})
 	if err != nil {
 		return err

@@ -86,6 +86,7 @@ func TestKeyInputsSeeEverything(t *testing.T) {
 		"ignition": key("tree", "other", same),
 		"kernel":   key("tree", "sum", func(in *Input) { in.Kernel = "7.1" }),
 		"drivers":  key("tree", "sum", func(in *Input) { in.Drivers = nil }),
+		"bundle":   key("tree", "sum", func(in *Input) { in.CABundle = "etc/ca.crt" }),
 		"repart":   key("tree", "sum", func(in *Input) { in.Repart = nil }),
 		"epoch":    key("tree", "sum", func(in *Input) { in.Epoch = 2 }),
 	} {

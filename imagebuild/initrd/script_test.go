@@ -246,21 +246,25 @@ func efiVariable(text string) string {
 
 const secret = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"
 
-// TestFailed: the report names units, results and our own reasons, and nothing that a unit printed, whatever it prints.
+// TestFailed: the report names units, results and our own reasons, and nothing that a unit printed, whatever it prints. A
+// disk that hangs, and with it every sync, does not keep the machine.
 func TestFailed(t *testing.T) {
 	for step, release := range map[string]string{"initrd": "etc/initrd-release", "emergency": "etc/os-release"} {
 		w := newWorld(t)
 		w.put(release, "")
 		w.put("run/slipway/reasons", "first reason\nsecond \"reason\"\n")
 		w.program("journalctl", "echo '"+secret+"'")
-		w.program("sync", "")
+		w.put("proc/sysrq-trigger", "")
+		const hangs = `for i in {1..600}; do [ ! -s $root/proc/sysrq-trigger ] || exit; sleep 0.1; done > /dev/null 2>&1; echo "$0" >> $root/waited`
+		w.program("sync", hangs)
 		w.program("systemctl", `case "$*" in
+reboot*) `+hangs+` ;;
 list-units*) printf '%s\n' 'ignition-files.service loaded failed failed `+secret+`' 'dev-a\x2db.device loaded failed failed x' ;;
 "show -P Result ignition-files.service") echo exit-code ;;
 "show -P ExecMainStatus ignition-files.service") echo 1 ;;
 "show -P Result"*) echo timeout; exit 0 ;;
 esac`)
-		said, _ := w.run("failed", "wait=0")
+		said, _ := w.run("failed", "wait=0", "patience=1")
 		w.says(said, `"step":"`+step+`"`, `first reason; second \"reason\"; failed units: ignition-files.service (exit-code, status 1), dev-a\\x2db.device (timeout)`)
 		if all := said + w.get("dev/tty0") + w.get("dev/ttyS0"); strings.Contains(all, secret) {
 			t.Errorf("a unit's words are told:\n%s", all)
@@ -272,6 +276,9 @@ esac`)
 		}
 		if ran := w.get("ran/systemctl"); !strings.HasSuffix(ran, "reboot --force --force\n") {
 			t.Errorf("the machine does not start again: %s", ran)
+		}
+		if w.get("proc/sysrq-trigger") != "b\n" || w.get("waited") != "" {
+			t.Errorf("the machine waits for %s", w.get("waited"))
 		}
 	}
 }

@@ -29,8 +29,8 @@ func config(storage, ignition, more string) string {
 		ignition, url.PathEscape(hush), base64.StdEncoding.EncodeToString([]byte(hush)), storage, more)
 }
 
-// TestFailingConfigs: configs that fail in each of Ignition's stages. The console names what failed, and nothing of what
-// the config holds, though it is not the last console of the kernel.
+// TestFailingConfigs: configs that fail in each of Ignition's stages. Status and journal name what failed, and nothing of
+// what the config holds. The journal of a boot that fails is lost with it, so journald writes all of it on the serial line.
 func TestFailingConfigs(t *testing.T) {
 	t.Parallel() // like all of this file: each machine has one processor and waits much
 	l := theLab(t)
@@ -53,8 +53,11 @@ func TestFailingConfigs(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.config), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			console := bare{disks: []string{newDisk(t, l, dir, "disk.qcow2")}, config: path, extra: "console=tty0"}.run(t)
+			console := bare{disks: []string{newDisk(t, l, dir, "disk.qcow2")}, config: path, extra: wholeJournal}.run(t)
 			failedStatus(t, console, "initrd", c.says)
+			if !journalOfIgnition.MatchString(console) {
+				t.Errorf("the journal is not on the console:\n%s", tail(console, 30))
+			}
 			for _, piece := range told() {
 				if strings.Contains(console, piece) {
 					t.Errorf("%q is on the console", piece)
@@ -63,6 +66,12 @@ func TestFailingConfigs(t *testing.T) {
 		})
 	}
 }
+
+// wholeJournal has journald repeat everything on the kernel's last console, the serial line: journald(5).
+const wholeJournal = "systemd.journald.forward_to_console=1 systemd.journald.max_level_console=debug"
+
+// journalOfIgnition is a line that Ignition begins with, which is told to the journal only.
+var journalOfIgnition = regexp.MustCompile(`ignition\[\d+\]: Ignition \d`)
 
 // failedStatus demands a status of a boot that failed, with the reason.
 func failedStatus(t *testing.T, console, step, says string) {
@@ -77,7 +86,7 @@ func failedStatus(t *testing.T, console, step, says string) {
 func TestNoConfig(t *testing.T) {
 	t.Parallel()
 	l := theLab(t)
-	machine := bare{disks: []string{newDisk(t, l, t.TempDir(), "disk.qcow2")}}
+	machine := bare{disks: []string{newDisk(t, l, t.TempDir(), "disk.qcow2")}, extra: "console=tty0"} // which is the last one then
 	failedStatus(t, machine.run(t), "initrd", `no node config: .* Platform qemu: fw_cfg opt/com.coreos/config is not set`)
 	machine.config, machine.quit = filepath.Join(l.dir, l.out, "single.n1.ign"), `"node":"n1"`
 	if console := machine.run(t); !strings.Contains(console, "slipway: first boot: preparing") {

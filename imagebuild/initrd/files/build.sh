@@ -1,6 +1,6 @@
-# Builds an initrd: TREE OUT KERNEL EPOCH DRIVERS, what to add to the tree as a tar on stdin.
+# Builds an initrd: TREE OUT KERNEL EPOCH DRIVERS CABUNDLE, what to add to the tree as a tar on stdin.
 tree=$1 out=$2 kernel=$3 drivers=$5
-export SOURCE_DATE_EPOCH=$4 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export SOURCE_DATE_EPOCH=$4 ca_bundle=$6 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 umask 022
 
 mkdir "$out/work"

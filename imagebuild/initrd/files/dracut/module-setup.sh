@@ -23,7 +23,7 @@ install() {
     inst_multiple -o /usr/share/dbus-1/system.d/org.freedesktop.network1.conf
     grep -E '^systemd-(network|resolve):' /etc/passwd >> "$initdir/etc/passwd"
     grep -E '^systemd-(network|resolve):' /etc/group >> "$initdir/etc/group"
-    inst_simple /etc/ssl/certs/ca-certificates.crt
+    inst_simple "/${ca_bundle:?}"
     inst_simple /etc/nsswitch.conf
     ln -sf ../run/systemd/resolve/stub-resolv.conf "$initdir/etc/resolv.conf"
 
