@@ -73,9 +73,16 @@ func (m Manager) Attach(ctx context.Context, name string, in io.Reader, out io.W
 	if err != nil {
 		return fmt.Errorf("attaching to node %q: %w", name, err)
 	}
-	defer conn.Close()
-	done := make(chan error, 2)
-	go func() { _, err := io.Copy(out, conn); done <- err }()
+	done, shown := make(chan error, 2), make(chan struct{})
+	defer func() { // nobody writes to out any more when this returns
+		conn.Close()
+		<-shown
+	}()
+	go func() {
+		defer close(shown)
+		_, err := io.Copy(out, conn)
+		done <- err
+	}()
 	go func() { done <- copyUntilEscape(conn, in) }()
 	select {
 	case <-ctx.Done():
