@@ -300,7 +300,7 @@ func TestVSphereTakenBack(t *testing.T) {
 	})
 	deploy := append(append([]string{"vsphere", "deploy"}, common...), addresses...)
 	code, out := slipway(t, deploy...)
-	for _, want := range []string{"demo-n1: cloned: ", "\ndemo-n2: taken back: tag\ndemo-n2: taken back: clone\n", "\ndemo-n1: taken back: clone\n", "No host is compatible."} {
+	for _, want := range []string{"demo-n1: cloned: ", "\ndemo-n2: taken back: tag\n", "\ndemo-n2: taken back: clone\n", "\ndemo-n1: taken back: clone\n", "No host is compatible."} {
 		if code != exitFailed || !strings.Contains(out, want) {
 			t.Errorf("exit %d, want %q in\n%s", code, want, out)
 		}

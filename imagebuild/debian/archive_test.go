@@ -71,7 +71,9 @@ func (a *testArchive) build(d deb) []byte {
 	dir := a.t.TempDir()
 	control, built := filepath.Join(dir, "tree", "DEBIAN", "control"), filepath.Join(dir, "built.deb")
 	writeFile(a.t, control, []byte(d.control()))
-	if out, err := exec.Command("dpkg-deb", "--root-owner-group", "--build", filepath.Join(dir, "tree"), built).CombinedOutput(); err != nil {
+	cmd := exec.Command("dpkg-deb", "--root-owner-group", "--build", filepath.Join(dir, "tree"), built)
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1") // the same package whenever it is built
+	if out, err := cmd.CombinedOutput(); err != nil {
 		a.t.Fatalf("%v\n%s", err, out)
 	}
 	data, err := os.ReadFile(built)
