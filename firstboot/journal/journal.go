@@ -1,6 +1,6 @@
 // Package journal is a node's durable memory of its formation: whether the cluster ever formed, and when each step was
 // first done. Observation decides what is to be done next; the journal answers only what cannot be observed, above
-// all "did I ever belong to a formed cluster?" after the data is gone.
+// all "did I ever belong to a formed cluster?" after the data is gone. Memory is what it knows of others, for them.
 //
 // Start with Open and (*Store).Update. Every write is temporary file, fsync, rename, fsync of the folder. A journal that
 // cannot be read, or that a newer slipwayd wrote, is put aside and never taken for an empty one.
@@ -39,6 +39,7 @@ type Journal struct {
 	Lost     bool      `json:"lost,omitempty"` // a journal before this one could not be read: Formed does not count when it is false
 	FormedAt time.Time `json:"formedAt,omitzero"`
 	Steps    []Entry   `json:"steps,omitempty"`
+	Memory   Memory    `json:"memory,omitzero"` // has a token of its own: data of one cluster does not keep a node from hearing of another
 }
 
 // Has says whether a step was ever done.
@@ -48,6 +49,9 @@ func (j Journal) Has(step string) bool {
 
 // FormedAs says whether the cluster of this token was ever seen formed.
 func (j Journal) FormedAs(token string) bool { return j.Formed && j.Token == token }
+
+// StartedAs says whether this node has started a member of the cluster of this token, or was about to.
+func (j Journal) StartedAs(token string) bool { return j.Started != "" && j.Token == token }
 
 // LostAs says whether what was known of the cluster of this token may be lost.
 func (j Journal) LostAs(token string) bool { return j.Lost && j.Token == token }
@@ -72,6 +76,9 @@ func Parse(data []byte) (Journal, error) {
 	if j.Lost && j.Token == "" {
 		return Journal{}, errors.New("parsing journal: lost, but without a token")
 	}
+	if j.Memory.Token == "" && (len(j.Memory.Started) > 0 || j.Memory.FormedBy != "") {
+		return Journal{}, errors.New("parsing journal: memory, but without a token")
+	}
 	return j, nil
 }
 
@@ -95,8 +102,11 @@ type Store struct {
 func (s *Store) Get() Journal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j := s.now
-	j.Steps = slices.Clone(j.Steps)
+	return s.now.clone()
+}
+
+func (j Journal) clone() Journal {
+	j.Steps, j.Memory = slices.Clone(j.Steps), j.Memory.clone()
 	return j
 }
 
@@ -104,8 +114,7 @@ func (s *Store) Get() Journal {
 func (s *Store) Update(change func(*Journal)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := s.now
-	next.Steps = slices.Clone(next.Steps)
+	next := s.now.clone()
 	change(&next)
 	data, err := json.MarshalIndent(next, "", "  ")
 	if err != nil {

@@ -151,6 +151,7 @@ func TestParseRefuses(t *testing.T) {
 		"two documents":  `{"version":1,"formed":false}{}`,
 		"formed as what": `{"version":1,"formed":true}`,
 		"lost of what":   `{"version":1,"formed":false,"lost":true}`,
+		"memory of what": `{"version":1,"formed":false,"memory":{"formedBy":"lb1"}}`,
 	} {
 		if j, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%s: parsed as %+v", name, j)
@@ -162,6 +163,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"version":1,"token":"demo/1","started":"new","formed":true,"formedAt":"2026-06-01T00:00:00Z","steps":[{"step":"etcd","at":"2026-06-01T00:00:00Z"}]}`))
 	f.Add([]byte(`{"version":1,"formed":false}`))
+	f.Add([]byte(`{"version":1,"formed":false,"memory":{"token":"demo/1","started":{"cp1":["00112233445566778899aabbccddeeff"]},"formedBy":"lb1"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j, err := Parse(data)
 		if err != nil {
