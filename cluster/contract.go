@@ -37,6 +37,7 @@ func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
 		Network:   s.contractNetwork(),
 		Runtime:   node.Runtime{Name: s.Runtime.Name, Mirrors: s.Runtime.Mirrors},
 		ExtraArgs: s.Kubernetes.ExtraArgs,
+		Tuning:    s.contractTuning(),
 		Debug:     s.Debug,
 	}
 	if err := c.Validate(); err != nil {
@@ -76,6 +77,11 @@ func (s *Spec) contractNodes(fingerprints map[string]string) []node.Node {
 		}
 	}
 	return nodes
+}
+
+func (s *Spec) contractTuning() node.Tuning {
+	grace, _ := node.ParseDuration(s.Tuning.FormationGrace)
+	return node.Tuning{FormationGrace: grace}
 }
 
 // canonicalMAC is lower case with colons, however the user wrote it; "" without one.

@@ -14,6 +14,7 @@ func (s *Spec) setDefaults() {
 	s.VSphere.setDefaults(s.Cluster.Name)
 	set(&s.Network.Proxy.Mode, defaultProxyMode(s.Kubernetes.Version))
 	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
+	set(&s.Tuning.FormationGrace, "20s")
 	s.setPayloadDefaults()
 }
 

@@ -38,6 +38,7 @@ var fields = map[string]Field{
 	"Spec.vsphere":    {Doc: "Where in vCenter the machines live, and how large they are."},
 	"Spec.butane":     {Doc: "Butane files for every node of a role, relative to this file; the role `all` is every node."},
 	"Spec.nodes":      {Doc: "The machines."},
+	"Spec.tuning":     {Doc: "For machines and networks that are much slower than most."},
 	"Spec.debug":      {Doc: "Opens a login on the console. Never for production.", Default: "false"},
 
 	"Cluster.name":   {Doc: "Name of the cluster: a DNS label."},
@@ -121,6 +122,8 @@ var fields = map[string]Field{
 	"Node.labels":    {Doc: "Labels of the Node object."},
 	"Node.butane":    {Doc: "Butane files for this node, relative to this file."},
 	"Node.vsphere":   {Doc: "Size of this node's machine, before that of its roles."},
+
+	"Tuning.formationGrace": {Doc: "How long a first formation waits for all etcd members before a majority of them begins, like 20s or 1m30s; at most an hour. With all of them there nobody waits.", Default: "20s"},
 
 	"Interface.name": {Doc: "By name, like ens192."},
 	"Interface.mac":  {Doc: "By MAC address, like 52:54:00:12:34:56."},

@@ -13,6 +13,7 @@ type Spec struct {
 	VSphere    VSphere            `yaml:"vsphere,omitempty"`
 	Butane     map[Role][]string  `yaml:"butane,omitempty"` // Butane files per role, relative to the spec; role "all" is every node
 	Nodes      []Node             `yaml:"nodes"`
+	Tuning     Tuning             `yaml:"tuning,omitempty"`
 	Debug      bool               `yaml:"debug,omitempty"` // a login on the console; never for production
 }
 
@@ -125,6 +126,11 @@ type Machine struct {
 	Memory  Size   `yaml:"memory,omitempty"`  // default 4GiB
 	Disk    Size   `yaml:"disk,omitempty"`    // default: image.size
 	Network string `yaml:"network,omitempty"` // default: vsphere.network
+}
+
+// Tuning is for machines and networks that are much slower than most. Lengths of time are written as Go does: 20s, 1m30s.
+type Tuning struct {
+	FormationGrace string `yaml:"formationGrace,omitempty"` // default 20s
 }
 
 // Role is what a node does.

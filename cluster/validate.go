@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 
 	"slipway/node"
 )
@@ -24,7 +25,17 @@ func (s *Spec) validate(d *document) {
 	s.validateAddresses(d)
 	s.validateNetworks(d)
 	s.Network.validate(d)
+	s.Tuning.validate(d)
 	s.validateButane(d)
+}
+
+func (t Tuning) validate(d *document) {
+	grace, err := node.ParseDuration(t.FormationGrace)
+	if p := at("tuning", "formationGrace"); err != nil {
+		d.fail(p, "like 20s or 1m30s", "%q is not a length of time", t.FormationGrace)
+	} else if time.Duration(grace) > node.MaxGrace {
+		d.fail(p, "20s is the default", "a first formation cannot wait longer than %s for its members", node.MaxGrace)
+	}
 }
 
 var (

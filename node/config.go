@@ -80,6 +80,7 @@ type Config struct {
 	Network   Network                      `json:"network"`
 	Runtime   Runtime                      `json:"runtime"`
 	ExtraArgs map[string]map[string]string `json:"extraArgs,omitempty"` // program -> flag -> value
+	Tuning    Tuning                       `json:"tuning,omitzero"`
 	Debug     bool                         `json:"debug,omitempty"`
 }
 

@@ -93,6 +93,8 @@ func TestRefuse(t *testing.T) {
 		"CNI":                 {`"cni": "bridge"`, `"cni": "calico"`, `network.cni: "calico" is none of`},
 		"proxy mode":          {`"proxyMode": "ipvs"`, `"proxyMode": "ebpf"`, "network.proxyMode"},
 		"scheduler":           {`"scheduler": "rr"`, `"scheduler": "random"`, "network.scheduler"},
+		"grace":               {`"runtime": {`, `"tuning": {"formationGrace": "-1s"}, "runtime": {`, `"-1s" is not a length of time`},
+		"long grace":          {`"runtime": {`, `"tuning": {"formationGrace": "61m"}, "runtime": {`, "tuning.formationGrace: is above 1h0m0s"},
 		"runtime":             {`"name": "containerd"`, `"name": "docker"`, "runtime.name"},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)

@@ -21,7 +21,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("version %d is not %d: this image and this node config do not belong together", c.Version, Version)
 	}
 	return errors.Join(c.Cluster.validate(), c.Versions.validate(), c.validateTime(), validateFingerprint("operator", c.Operator), c.validateNodes(),
-		c.API.validate(), c.Network.validate(), c.Runtime.validate())
+		c.API.validate(), c.Network.validate(), c.Runtime.validate(), c.Tuning.validate())
 }
 
 func (c Cluster) validate() error {

@@ -86,6 +86,7 @@ var specValues = map[string]words{
 	"payloads.*.version":         {[]string{"v1.2.3", "v3.6.16", "v3.7.3", "3.10.1"}, []string{"1.2.3", "latest"}},
 	"runtime.mirrors.*":          urls,
 	"runtime.mirrors.*=":         {[]string{"docker.io", "registry.example.org:5000", "_default"}, []string{"../x", "UP.example.org", "a/b"}},
+	"tuning.formationGrace":      {[]string{"20s", "0s", "1m30s", "1h"}, []string{"20", "-1s", "2h", "soon"}},
 	"vsphere.cluster":            places,
 	"vsphere.datacenter":         places,
 	"vsphere.datastore":          places,
