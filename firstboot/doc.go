@@ -3,7 +3,7 @@
 // and observes again, so power may be cut at any moment.
 //
 // Start with Run, which wires the daemon up, and plan, which lists the steps. Engine gives them their turns, decide holds
-// the rules by which an etcd member starts. Packages: status (the document that a node tells about itself), journal
+// the rules by which an etcd member starts, on what this node and the others remember (witness.go, meet.go). Packages: status (the document that a node tells about itself), journal
 // (its durable memory), disk (files that outlast a power cut), peer (the API between nodes), kube (the little of the
 // Kubernetes API that is needed).
 //

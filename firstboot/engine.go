@@ -20,7 +20,6 @@ type Engine struct {
 	Journal *journal.Store
 	Report  func(status.Document)
 	Notices func() []status.Notice
-	Finish  func() error // called when all steps are done, every time anew
 
 	progress map[string]*progress
 }
@@ -111,7 +110,11 @@ func (e *Engine) try(parent context.Context, s Step, p *progress) {
 
 // act acts and verifies.
 func (e *Engine) act(ctx context.Context, s Step, found Finding) (Finding, error) {
-	if err := s.Act(ctx); err != nil {
+	act := s.Act
+	if found.do != nil {
+		act = found.do
+	}
+	if err := act(ctx); err != nil {
 		return found, err
 	}
 	found, err := s.Observe(ctx)
@@ -183,9 +186,6 @@ func (e *Engine) publish() {
 	d := status.Document{Node: e.Node, Serving: serving, Notices: e.Notices()}
 	if serving {
 		d.Step, d.State = e.Steps[len(e.Steps)-1].Name, status.Serving
-		if err := e.Finish(); err != nil {
-			d.LastError = err.Error()
-		}
 	}
 	for _, s := range e.Steps {
 		p := e.progress[s.Name]

@@ -11,9 +11,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 
 	"slipway/firstboot/kube"
@@ -21,14 +23,22 @@ import (
 	"slipway/node"
 )
 
-// fakePeers answer for the other nodes, by name.
+// fakePeers answer for the other nodes, by name, and know what they were just told.
 type fakePeers map[string]peer.Attestation
 
-func (p fakePeers) Attest(_ context.Context, n node.Node) (peer.Attestation, error) {
-	if a, ok := p[n.Name]; ok {
-		return a, nil
+func (p fakePeers) Attest(_ context.Context, n node.Node, t peer.Testimony) (peer.Attestation, error) {
+	a, ok := p[n.Name]
+	if !ok {
+		return peer.Attestation{}, errors.New("no answer")
 	}
-	return peer.Attestation{}, errors.New("no answer")
+	a.Started = maps.Clone(a.Started)
+	if a.Started == nil {
+		a.Started = map[string][]string{}
+	}
+	for name, instances := range t.Started {
+		a.Started[name] = append(slices.Clone(instances), a.Started[name]...)
+	}
+	return a, nil
 }
 
 // fakeAPI is etcd's health, the API server and what the controllers and the kubelet do through it. What it keeps is
@@ -106,6 +116,10 @@ func (f fakeFetcher) Do(r *http.Request) (*http.Response, error) {
 		return nil, x509.UnknownAuthorityError{}
 	}
 	rec := httptest.NewRecorder()
+	if f.id.Cert == "" && r.URL.Path == "/readyz" { // which it tells anybody
+		f.api.serve(rec, r)
+		return rec.Result(), nil
+	}
 	if f.id.Cert != server.id.Cert {
 		http.Error(rec, `{"message":"who are you?"}`, http.StatusUnauthorized)
 		return rec.Result(), nil

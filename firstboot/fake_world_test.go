@@ -31,6 +31,7 @@ type fakeWorld struct {
 	ready bool                 // the own etcd member has been in a quorum since it started
 	guest map[string]string    // VMware variables
 	peers fakePeers
+	node  *machine // of the last start
 	api   *fakeAPI
 	store *fakeImages
 	log   []string
@@ -114,12 +115,14 @@ func (w *fakeWorld) powerOn() {
 func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 	w.t.Helper()
 	j, lost := journal.Open(fakeFS{Prefix(w.root), w}, w.cfg.EtcdToken())
+	instance, fleeting := openInstance(fakeFS{Prefix(w.root), w}, strings.NewReader("sixteen random bytes"))
 	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
-	n := newMachine(host, w.cfg, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
-	n.noteJournal(lost)
+	n := newMachine(host, w.cfg, instance, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	n.noteMemory(lost, fleeting)
+	w.node = n
 	var said []status.Document
 	e := &Engine{
-		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Finish: n.recordFormed, Notices: n.notices.List,
+		Node: w.cfg.Node, Steps: n.plan(), Clock: host.Clock, Journal: j, Notices: n.notices.List,
 		Report: func(d status.Document) { said = append(said, d) },
 	}
 	return e, &said
@@ -130,6 +133,7 @@ func (w *fakeWorld) form(limit time.Duration) status.Document {
 	w.t.Helper()
 	e, said := w.start()
 	for end := w.now.Add(limit); w.now.Before(end); {
+		w.node.meetAll(context.Background())
 		if err := e.Pass(context.Background()); err != nil {
 			w.t.Fatal(err)
 		}

@@ -11,7 +11,8 @@ import (
 type Finding struct {
 	done    bool
 	act     bool
-	waiting string // what for, or what is missing
+	do      func(context.Context) error // what to do, if it is not what the step always does
+	waiting string                      // what for, or what is missing
 }
 
 // OK is a step whose goal is reached.
@@ -19,6 +20,11 @@ func OK() Finding { return Finding{done: true} }
 
 // Need asks for the step's act; why completes "waiting for ...".
 func Need(why string) Finding { return Finding{act: true, waiting: why} }
+
+// NeedTo asks for an act of its own: what observing decided is carried out, and nothing that was decided another time.
+func NeedTo(why string, do func(context.Context) error) Finding {
+	return Finding{act: true, do: do, waiting: why}
+}
 
 // Wait says that acting would not help yet: something else must happen first.
 func Wait(what string) Finding { return Finding{waiting: what} }

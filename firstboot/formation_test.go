@@ -212,12 +212,79 @@ func TestMajority(t *testing.T) {
 	}
 	w.peers["cp3"] = peer.Attestation{Node: "cp3", Cluster: "demo", Epoch: 1}
 	last = w.form(5 * time.Minute)
-	if last.Step != "etcd" || last.WaitingFor != "etcd to reach its quorum" || last.Formed {
-		t.Fatalf("alone: %+v", last)
+	if want := "etcd to reach its quorum: missing cp2 (no answer), cp3 (its etcd has not started)"; last.Step != "member" || last.WaitingFor != want || last.Formed {
+		t.Fatalf("alone: %+v, want to wait for %q", last, want)
 	}
 	w.other = []string{"cp3"}
 	if last = w.form(5 * time.Minute); !last.Serving || !last.Formed || len(last.Notices) > 0 {
 		t.Errorf("with cp3's member: %+v", last)
+	}
+}
+
+// TestGrace: with a majority there and one missing the first formation waits for the grace period, and not at all when
+// everybody is there. Nodes that cannot be asked get their time to tell what they know in either case.
+func TestGrace(t *testing.T) {
+	cp2, cp3 := peer.Attestation{Node: "cp2", Cluster: "demo", Epoch: 1}, peer.Attestation{Node: "cp3", Cluster: "demo", Epoch: 1}
+	worker := node.Node{Name: "w1", Roles: []node.Role{node.Worker}}
+	for _, c := range []struct {
+		name    string
+		peers   fakePeers
+		nodes   []node.Node
+		from    time.Duration // when etcd starts
+		waiting string
+	}{
+		{"all there", fakePeers{"cp2": cp2, "cp3": cp3}, nil, 0, ""},
+		{"one missing", fakePeers{"cp2": cp2}, nil, 20 * time.Second, "all 3 etcd nodes, for 20s, before 2 of them begin: no answer from cp3 (no answer)"},
+		{"all there, and a worker", fakePeers{"cp2": cp2, "cp3": cp3}, []node.Node{worker}, listening, "other nodes to say, within 6s, whether they remember this one"},
+	} {
+		nodes := append([]node.Node{{Name: "cp1", Roles: everything}, {Name: "cp2", Roles: everything}, {Name: "cp3", Roles: everything}}, c.nodes...)
+		cfg := contract(t, nodes...)
+		cfg.Tuning.FormationGrace = node.Duration(20 * time.Second)
+		w := newWorld(t, cfg)
+		w.peers = c.peers
+		began := w.now
+		if c.from > 0 {
+			if last := w.form(c.from - time.Second); last.WaitingFor != c.waiting {
+				t.Errorf("%s: status %+v, want to wait for %q", c.name, last, c.waiting)
+			}
+		}
+		if _, early := w.units[etcdUnit]; early {
+			t.Errorf("%s: etcd started within %s", c.name, w.now.Sub(began))
+		}
+		e, _ := w.start()
+		w.node.began = began
+		for range 5 {
+			w.node.meetAll(t.Context())
+			if err := e.Pass(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.now = w.now.Add(time.Second)
+		}
+		if _, started := w.units[etcdUnit]; !started {
+			t.Errorf("%s: etcd has not started after %s", c.name, w.now.Sub(began))
+		}
+	}
+}
+
+// TestWiped: an instance that is told of another one of its node, at any time before it starts, starts nothing, and
+// neither does one that nobody told of its start in time.
+func TestWiped(t *testing.T) {
+	const former = "ffffffffffffffffffffffffffffffff"
+	clean := func(name string) peer.Attestation { return peer.Attestation{Node: name, Cluster: "demo", Epoch: 1} }
+	w := newWorld(t, three(t))
+	told := clean("cp2")
+	told.Started = map[string][]string{"cp1": {former}}
+	w.peers["cp2"], w.peers["cp3"] = told, clean("cp3")
+	last := w.form(time.Minute)
+	if last.Step != "etcd" || !strings.Contains(last.LastError, "before it was wiped, as instance ffffffff") || !w.units[etcdUnit].IsZero() {
+		t.Errorf("status %+v", last)
+	}
+	w.peers["cp2"] = clean("cp2") // cp2 forgets, and this node does not
+	if last = w.form(time.Minute); !strings.Contains(last.LastError, "before it was wiped") || !w.units[etcdUnit].IsZero() {
+		t.Errorf("status %+v", last)
+	}
+	if a, err := w.node.hear(peer.Caller{Name: "cp3"}, peer.Testimony{}); err != nil || !a.Unsure || a.HasStarted() || !a.Has("cp1", former) {
+		t.Errorf("attestation %+v, %v", a, err)
 	}
 }
 
@@ -237,7 +304,7 @@ func TestQuorumLost(t *testing.T) {
 		}
 		w.now = w.now.Add(5 * time.Second)
 	}
-	if last := (*said)[len(*said)-1]; last.Serving || last.Step != "etcd" || !strings.Contains(last.LastError, "RAFT NO LEADER") {
+	if last := (*said)[len(*said)-1]; last.Serving || last.Step != "member" || !strings.Contains(last.LastError, "RAFT NO LEADER") {
 		t.Errorf("status %+v", last)
 	}
 }
@@ -251,9 +318,9 @@ func TestRoles(t *testing.T) {
 		nodes []node.Node
 		want  string
 	}{
-		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd apiserver controllers objects approve labels cluster"},
-		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready"},
-		{[]node.Node{balancer, cp}, "time-gate scrub files lb apilb services"},
+		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects approve labels cluster"},
+		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready formed"},
+		{[]node.Node{balancer, cp}, "time-gate scrub files lb apilb services formed"},
 	} {
 		cfg := contract(t, slices.Clone(test.nodes)...)
 		if test.nodes[0].Name == "lb1" {

@@ -30,7 +30,7 @@ type Fetcher interface {
 }
 
 // Identity names the certificate to present and the CA to trust, as files under config.PKIDir without their ending.
-// The zero Identity presents nothing and trusts anybody: only for health answers on the loopback, to which nothing is told.
+// Without Cert nothing is presented, which is enough for what the API server tells anybody. The zero Identity presents nothing and trusts anybody: only for health answers on the loopback, to which nothing is told.
 type Identity struct {
 	Cert, CA string
 }

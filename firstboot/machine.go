@@ -9,10 +9,10 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"time"
 
 	"slipway/firstboot/journal"
 	"slipway/firstboot/kube"
-	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/node"
 	"slipway/roles"
@@ -24,20 +24,26 @@ const runDir = "/run/slipway"
 // machine is this node with all that its steps need.
 type machine struct {
 	Host
-	cfg     *node.Config
-	self    node.Node
-	out     roles.Output
-	journal *journal.Store
-	peers   attester
-	notices *status.Board
-	log     func(format string, args ...any)
+	cfg      *node.Config
+	self     node.Node
+	instance string
+	out      roles.Output
+	journal  *journal.Store
+	peers    attester
+	notices  *status.Board
+	log      func(format string, args ...any)
+	began    time.Time // when this node began to ask others, and to be told
 
-	etcd    verdict  // what observing etcd decided last
+	met     meetings // what the other etcd nodes said
+	callers callers  // who was heard
 	refused refusals // certificate requests that the inventory does not vouch for
 }
 
-func newMachine(h Host, cfg *node.Config, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
-	return &machine{Host: h, cfg: cfg, self: cfg.Self(), out: out, journal: j, peers: peers, notices: status.NewBoard(h.Clock.Now), log: log}
+func newMachine(h Host, cfg *node.Config, instance string, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
+	return &machine{
+		Host: h, cfg: cfg, self: cfg.Self(), instance: instance, out: out, journal: j, peers: peers,
+		notices: status.NewBoard(h.Clock.Now), log: log, began: h.Clock.Now(),
+	}
 }
 
 // renders says whether the roles ask for a unit.
@@ -68,19 +74,12 @@ func (n *machine) hasData() (bool, error) {
 	return len(logs) > 0, err
 }
 
-// Attest says what this node knows of its cluster.
-func (n *machine) Attest() (peer.Attestation, error) {
-	data, err := n.hasData()
-	j, token := n.journal.Get(), n.cfg.EtcdToken()
-	return peer.Attestation{
-		Node: n.self.Name, Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch,
-		Formed: j.FormedAs(token), Unsure: j.LostAs(token) && !j.FormedAs(token), HasData: data,
-	}, err
-}
-
-// noteJournal tells that the journal could not be read, for as long as that matters.
-func (n *machine) noteJournal(lost error) {
+// noteMemory tells that the journal could not be read, for as long as that matters, or that there is no lasting instance.
+func (n *machine) noteMemory(lost, fleeting error) {
 	text := map[string]string{}
+	if fleeting != nil {
+		text["instance"] = fleeting.Error()
+	}
 	if lost != nil {
 		text["journal"] = lost.Error()
 	} else if j, token := n.journal.Get(), n.cfg.EtcdToken(); j.LostAs(token) && !j.FormedAs(token) {
@@ -96,7 +95,11 @@ func (n *machine) recordFormed() error {
 		return nil
 	}
 	now := n.Clock.Now().UTC()
-	return n.journal.Update(func(j *journal.Journal) { j.Token, j.Formed, j.FormedAt = token, true, now })
+	return n.journal.Update(func(j *journal.Journal) {
+		j.Token, j.Formed, j.FormedAt = token, true, now
+		j.Memory = j.MemoryOf(token)
+		j.Memory.AddFormed(n.self.Name)
+	})
 }
 
 // exists says whether there is anything at a path.

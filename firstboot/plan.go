@@ -35,8 +35,9 @@ func (n *machine) groundSteps() []Step {
 func (n *machine) controlSteps() []Step {
 	cp := []node.Role{node.ControlPlane}
 	return []Step{
-		{Name: "etcd", Roles: []node.Role{node.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: n.actEtcd},
-		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "etcd"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
+		{Name: "etcd", Roles: []node.Role{node.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: nothing},
+		{Name: "member", Roles: []node.Role{node.Etcd}, After: []string{"etcd"}, Observe: n.observeMember, Act: n.settle},
+		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "member"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
 		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: time.Minute},
 	}
@@ -61,10 +62,14 @@ func (n *machine) workerSteps() []Step {
 // clusterSteps are about what the nodes make up together.
 func (n *machine) clusterSteps() []Step {
 	cp, worker := []node.Role{node.ControlPlane}, []node.Role{node.Worker}
-	return []Step{
+	steps := []Step{
 		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
 		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},
 		{Name: "labels", Roles: cp, After: []string{"apiserver", "node-ready"}, Observe: n.observeLabels, Act: n.actLabels},
 		{Name: "cluster", Roles: cp, After: []string{"controllers", "objects", "node-ready", "labels"}, Observe: n.observeCluster, Act: nothing},
 	}
+	if !n.self.Has(node.Etcd) { // members see it by their quorum
+		steps = append(steps, Step{Name: "formed", After: []string{"apilb"}, Observe: n.observeFormed, Act: n.actFormed})
+	}
+	return steps
 }

@@ -101,10 +101,11 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 	j, lost := journal.Open(files, cfg.EtcdToken())
 	host := Host{FS: files, Run: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
 	d := &daemon{reporter: status.NewReporter(cfg.Node, out.console, o.Now)}
-	d.machine = newMachine(host, cfg, rendered, j, peerCaller{base: id.client(o.Now), cluster: cfg.Cluster, random: o.Random}, out.logf)
-	d.machine.noteJournal(lost)
+	instance, fleeting := openInstance(files, o.Random)
+	d.machine = newMachine(host, cfg, instance, rendered, j, peerCaller{base: id.client(o.Now), cluster: cfg.Cluster, random: o.Random}, out.logf)
+	d.machine.noteMemory(lost, fleeting)
 	d.engine = &Engine{
-		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Finish: d.machine.recordFormed, Notices: d.machine.notices.List,
+		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Notices: d.machine.notices.List,
 		Report: func(doc status.Document) {
 			if err := d.reporter.Report(doc); err != nil {
 				out.logf("telling status: %v", err)
@@ -149,8 +150,10 @@ func (d *daemon) Status(peer.Caller) status.Document {
 	return doc
 }
 
-// Attest answers for the node, to whoever belongs to the cluster.
-func (d *daemon) Attest(peer.Caller) (peer.Attestation, error) { return d.machine.Attest() }
+// Attest answers for the node, to whoever belongs to the cluster, and listens.
+func (d *daemon) Attest(c peer.Caller, t peer.Testimony) (peer.Attestation, error) {
+	return d.machine.hear(c, t)
+}
 
 // run serves the peer API, tells systemd, and lets the engine work.
 func (d *daemon) run(ctx context.Context, address, socket string) error {
@@ -162,6 +165,7 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 	defer cancel(nil)
 	go func() { cancel(fmt.Errorf("serving the peer API: %w", d.server.Serve(listener))) }()
 	defer d.server.Close()
+	d.machine.keepMeeting(ctx)
 	if d.machine.self.Has(node.ControlPlane) {
 		go d.machine.watchRequests(ctx)
 	}

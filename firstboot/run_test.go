@@ -221,7 +221,7 @@ func TestDaemon(t *testing.T) {
 	if d := l.failing(t); d.Step != "files" || !strings.Contains(d.LastError, "systemctl") || len(d.Notices) > 0 {
 		t.Errorf("status %+v", d)
 	}
-	if a, err := l.client.Attest(context.Background()); err != nil || a.Cluster != "demo" || a.Formed || a.HasData || a.Unsure {
+	if a, err := l.client.Attest(context.Background(), peer.Testimony{}); err != nil || a.Cluster != "demo" || a.Formed || a.HasData || a.Unsure {
 		t.Errorf("attestation %+v, %v", a, err)
 	}
 	if _, err := os.Stat(filepath.Join(l.root, "/etc/containerd/config.toml")); err != nil {
@@ -266,7 +266,7 @@ func TestDaemonTells(t *testing.T) {
 	if len(d.Notices) != 2 || d.Notices[0] != (status.Notice{Kind: "caller", Name: "127.0.0.1", Text: `"n9" is not in the inventory`}) || !strings.Contains(d.Notices[1].Text, journal.Path+".unreadable-1") {
 		t.Errorf("notices %+v", d.Notices)
 	}
-	if a, err := l.client.Attest(context.Background()); err != nil || !a.Unsure {
+	if a, err := l.client.Attest(context.Background(), peer.Testimony{}); err != nil || !a.Unsure {
 		t.Errorf("attestation %+v, %v", a, err)
 	}
 }

@@ -2,13 +2,11 @@ package firstboot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"time"
 
 	"slipway/firstboot/journal"
-	"slipway/firstboot/peer"
 	"slipway/node"
 )
 
@@ -17,82 +15,58 @@ const (
 	etcdEnv  = runDir + "/etcd.env"
 )
 
-// attester asks another node for its attestation.
-type attester interface {
-	Attest(ctx context.Context, n node.Node) (peer.Attestation, error)
-}
-
-// observeEtcd is done when the member is part of a quorum, the journal has it, and a restart of the unit could not form
-// anything any more. A member that does not run yet is decided upon here, so that a verdict to wait is a finding.
+// observeEtcd is done when etcd runs, whether it has found its quorum or not: that is the member step's. One that does
+// not run yet is decided upon here, so that a verdict to wait is a finding, and one to act is carried by it.
 func (n *machine) observeEtcd(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, etcdUnit)
 	if err != nil {
 		return Finding{}, err
 	}
-	if found.act {
-		return n.decideEtcd(ctx)
+	if !found.act {
+		return OK(), nil
 	}
-	if !found.done {
-		return Wait("etcd to reach its quorum"), nil
-	}
-	if err := n.etcdHealth(ctx); err != nil {
-		return Finding{}, err
-	}
-	settled, err := n.matches(etcdEnv, n.envFor("existing"), 0o644)
+	w, err := n.world()
 	if err != nil {
 		return Finding{}, err
 	}
-	if !settled || !n.journal.Get().FormedAs(n.cfg.EtcdToken()) {
-		return Need("the journal to know that the cluster formed"), nil
-	}
-	n.notePeers(nil) // from here on it is etcd's own business who answers
-	return OK(), nil
-}
-
-// decideEtcd asks the peers and applies the rules.
-func (n *machine) decideEtcd(ctx context.Context) (Finding, error) {
-	w, err := n.world(ctx)
-	if err != nil {
-		return Finding{}, err
-	}
-	n.etcd = decide(w)
-	switch n.etcd.Start {
-	case startNew, startRestart:
-		return Need("etcd to start"), nil
+	n.notePeers(w.Peers)
+	switch v := decide(w); v.Start {
+	case startNew:
+		return NeedTo("etcd to start", n.beginNew), nil
+	case startRestart:
+		return NeedTo("etcd to start", func(ctx context.Context) error { return n.startMember(ctx, v.Start) }), nil
 	case startWait:
-		return Wait(n.etcd.Reason), nil
-	case startJoin:
-		return Finding{}, fmt.Errorf("cluster already formed (%s): waiting for member replacement, which this version cannot do\nhint: restore this node's disk, or form a new cluster by a higher cluster.epoch on every node", n.etcd.Reason)
+		return Wait(v.Reason), nil
+	case startLate, startReplace:
+		return Finding{}, fmt.Errorf("cluster already formed (%s): waiting for member replacement, which this version cannot do\nhint: restore this node's disk, or form a new cluster by a higher cluster.epoch on every node", v.Reason)
+	default:
+		return Finding{}, errors.New(v.Reason)
 	}
-	return Finding{}, errors.New(n.etcd.Reason)
 }
 
-// world observes what decide needs. Peers are asked at the same time.
-func (n *machine) world(ctx context.Context) (world, error) {
+// world is what decide needs, as it stands now. What the peers said is read before the own journal: what they have heard
+// from this node is in it.
+func (n *machine) world() (world, error) {
+	peers := n.met.list(n.others())
 	data, err := n.hasData()
 	if err != nil {
 		return world{}, fmt.Errorf("looking for etcd data: %w", err)
 	}
-	j := n.journal.Get()
-	w := world{
-		Cluster: n.cfg.Cluster.ID, Epoch: n.cfg.Cluster.Epoch, Token: n.cfg.EtcdToken(),
-		HasData: data, Journal: j.Token, Formed: j.Formed, Lost: j.LostAs(n.cfg.EtcdToken()),
-	}
-	if data {
-		return w, nil
-	}
-	for _, p := range n.cfg.WithRole(node.Etcd) {
-		if p.Name != n.self.Name {
-			w.Peers = append(w.Peers, view{Name: p.Name})
-		}
-	}
-	var wait sync.WaitGroup
-	for i := range w.Peers {
-		wait.Go(func() { n.ask(ctx, &w.Peers[i]) })
-	}
-	wait.Wait()
-	n.notePeers(w.Peers)
+	w := worldOf(n.journal.Get(), n.cfg, n.instance)
+	w.HasData, w.Peers, w.Asked = data, peers, n.Clock.Now().Sub(n.began)
 	return w, nil
+}
+
+// worldOf is what an instance of a config's node knows by its journal.
+func worldOf(j journal.Journal, cfg *node.Config, instance string) world {
+	token := cfg.EtcdToken()
+	memory := j.MemoryOf(token)
+	return world{
+		Cluster: cfg.Cluster.ID, Epoch: cfg.Cluster.Epoch, Token: token, Node: cfg.Node, Instance: instance,
+		Journal: j.Token, Started: j.StartedAs(token), Formed: j.Formed, Lost: j.LostAs(token),
+		Told: memory.FormedBy, Known: memory.Started[cfg.Node], Grace: time.Duration(cfg.Tuning.FormationGrace),
+		Others: len(cfg.Nodes) > len(cfg.WithRole(node.Etcd)),
+	}
 }
 
 // notePeers puts the peers that could not be asked on the board, also when there are enough without them.
@@ -106,37 +80,32 @@ func (n *machine) notePeers(peers []view) {
 	n.notices.Replace("peer", trouble)
 }
 
-func (n *machine) ask(ctx context.Context, v *view) {
-	ctx, cancel := context.WithTimeout(ctx, peer.Timeout)
-	defer cancel()
-	p, _ := n.cfg.Lookup(v.Name)
-	a, err := n.peers.Attest(ctx, p)
-	if err != nil {
-		v.Err = err
-		return
+// beginNew starts a member of a first formation. The others must know of it before: what this instance acknowledges as a
+// member must not be forgotten if it is wiped the moment after. So it journals the start, tells all of them, and starts
+// only if a majority remembers, and still says that the cluster never formed.
+func (n *machine) beginNew(ctx context.Context) error {
+	if err := n.recordStart(startNew); err != nil {
+		return err
 	}
-	v.Attestation = &a
+	n.meetAll(ctx)
+	w, err := n.world()
+	if err != nil {
+		return err
+	}
+	if v := decide(w); v.Start != startNew || !v.Known {
+		return fmt.Errorf("telling the other etcd nodes that this one begins: %s", v.Reason)
+	}
+	return n.startMember(ctx, startNew)
 }
 
-// actEtcd carries the last verdict out, or settles a member that has become healthy. The journal knows of the start
-// before there can be data, and of the formation before anything else builds on it.
-func (n *machine) actEtcd(ctx context.Context) error {
-	u, err := n.unit(ctx, etcdUnit)
-	if err != nil {
+// startMember starts etcd. The journal knows of the start before there can be data.
+func (n *machine) startMember(ctx context.Context, how start) error {
+	if err := n.recordStart(how); err != nil {
 		return err
 	}
-	if u.active == "active" {
-		if err := n.recordFormed(); err != nil {
-			return err
-		}
-		return n.writeEnv("existing")
-	}
-	state := map[start]string{startNew: "new", startRestart: "existing"}[n.etcd.Start]
-	if state == "" {
-		return fmt.Errorf("starting etcd: the decision is to %s: %s", n.etcd.Start, n.etcd.Reason)
-	}
-	if err := n.recordStart(); err != nil {
-		return err
+	state := "existing"
+	if how == startNew {
+		state = "new"
 	}
 	if err := n.writeEnv(state); err != nil {
 		return err
@@ -144,19 +113,26 @@ func (n *machine) actEtcd(ctx context.Context) error {
 	return n.startUnit(etcdUnit)(ctx)
 }
 
-// recordStart binds the journal to this cluster and keeps how the member came to it. What the journal said of another
-// cluster is over.
-func (n *machine) recordStart() error {
-	token, verdict := n.cfg.EtcdToken(), string(n.etcd.Start)
-	if j := n.journal.Get(); j.Token == token && j.Started != "" {
+// recordStart binds the journal to this cluster and keeps how the member came to it, and that this instance has one. What
+// the journal said of another cluster is over, but for what this node remembers of this one.
+func (n *machine) recordStart(how start) error {
+	token := n.cfg.EtcdToken()
+	if now := n.journal.Get(); now.StartedAs(token) && now.MemoryOf(token).Has(n.self.Name, n.instance) {
 		return nil
 	}
-	return n.journal.Update(func(j *journal.Journal) {
-		if j.Token != "" && j.Token != token {
-			*j = journal.Journal{Version: j.Version}
-		}
-		j.Token, j.Started = token, verdict
-	})
+	return n.journal.Update(func(j *journal.Journal) { begin(j, token, n.self.Name, n.instance, how) })
+}
+
+// begin takes the start of an instance's member into its journal.
+func begin(j *journal.Journal, token, name, instance string, how start) {
+	if j.Token != "" && j.Token != token {
+		*j = journal.Journal{Version: j.Version, Memory: j.Memory}
+	}
+	if j.Started == "" {
+		j.Started = string(how)
+	}
+	j.Token, j.Memory = token, j.MemoryOf(token)
+	j.Memory.AddStarted(name, instance)
 }
 
 func (n *machine) envFor(state string) []byte {
@@ -166,27 +142,6 @@ func (n *machine) envFor(state string) []byte {
 func (n *machine) writeEnv(state string) error {
 	if err := n.write(etcdEnv, n.envFor(state), 0o644); err != nil {
 		return fmt.Errorf("writing etcd's environment: %w", err)
-	}
-	return nil
-}
-
-// etcdHealth asks the member over TLS with a client certificate. The answer is healthy only with a quorum: it is a
-// read through the log (etcd, server/etcdserver/api/etcdhttp/health.go).
-func (n *machine) etcdHealth(ctx context.Context) error {
-	c, err := n.client(Identity{Cert: node.CertEtcdCli, CA: node.CAEtcd}, node.EtcdClient)
-	if err != nil {
-		return err
-	}
-	text, err := c.Text(ctx, "/health")
-	if err != nil {
-		return fmt.Errorf("asking etcd for its health: %w", err)
-	}
-	var answer struct{ Health, Reason string }
-	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		return fmt.Errorf("asking etcd for its health: %w", err)
-	}
-	if answer.Health != "true" {
-		return fmt.Errorf("etcd is not healthy: %s", answer.Reason)
 	}
 	return nil
 }

@@ -105,11 +105,13 @@ func (p *pkiClients) tls(id Identity) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := keyPair(p.files, id.Cert)
-	if err != nil {
-		return nil, err
+	cfg := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, Time: p.now}
+	if id.Cert == "" {
+		return cfg, nil
 	}
-	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, Time: p.now}, nil
+	pair, err := keyPair(p.files, id.Cert)
+	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, err
 }
 
 // peerCaller asks peers with the node's own certificate.
@@ -119,9 +121,9 @@ type peerCaller struct {
 	random  io.Reader
 }
 
-// Attest asks one peer at its address in the inventory.
-func (c peerCaller) Attest(ctx context.Context, n node.Node) (peer.Attestation, error) {
+// Attest exchanges with one peer at its address in the inventory.
+func (c peerCaller) Attest(ctx context.Context, n node.Node, t peer.Testimony) (peer.Attestation, error) {
 	client := peer.NewClient(c.base, c.cluster, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
 	defer client.Close()
-	return client.Attest(ctx)
+	return client.Attest(ctx, t)
 }

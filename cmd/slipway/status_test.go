@@ -59,7 +59,7 @@ func (n *statusNode) set(d status.Document) {
 	n.doc = d
 }
 
-func (n *statusNode) Attest(peer.Caller) (peer.Attestation, error) {
+func (n *statusNode) Attest(peer.Caller, peer.Testimony) (peer.Attestation, error) {
 	return peer.Attestation{}, errors.New("not asked")
 }
 

@@ -15,16 +15,26 @@ import (
 	"regexp"
 )
 
-// Attestation is a node's answer to "has this cluster ever formed?".
+// Attestation is a node's answer to "has this cluster ever formed?", and what else it knows.
 type Attestation struct {
-	Node    string `json:"node"`
-	Cluster string `json:"cluster"` // id
-	Epoch   int    `json:"epoch"`
-	Formed  bool   `json:"formed"`  // the node saw the cluster of this id and epoch formed
-	HasData bool   `json:"hasData"` // there is an etcd database on the node
-	Unsure  bool   `json:"unsure"`  // its journal was lost, so Formed does not count when it is false
-	Nonce   string `json:"nonce"`   // of who asked
+	Node      string `json:"node"`
+	Cluster   string `json:"cluster"` // id
+	Epoch     int    `json:"epoch"`
+	Testimony        // its keys stand beside the others
+	HasData   bool   `json:"hasData"`        // there is an etcd database on the node
+	Unsure    bool   `json:"unsure"`         // it lost what it knew, so Formed does not count when it is false
+	Twin      *Twin  `json:"twin,omitempty"` // another machine that calls by the name and key of who asked
+	Nonce     string `json:"nonce"`          // of who asked
 }
+
+// Twin is another instance of the one who asks that was heard a moment ago: two machines have one name and key.
+type Twin struct {
+	Instance string `json:"instance"`
+	Address  string `json:"address"` // that it called from
+}
+
+// HasStarted says whether the node has started its member, or is about to.
+func (a Attestation) HasStarted() bool { return a.Has(a.Node, a.Instance) }
 
 // Signed is an attestation with its proof. Body is signed as it stands, so that nobody must encode it alike.
 type Signed struct {
@@ -91,7 +101,10 @@ func verify(data []byte, fingerprint string) (Attestation, error) {
 		return Attestation{}, errors.New("its signature is wrong")
 	}
 	var a Attestation
-	return a, decodeStrict(s.Body, &a)
+	if err := decodeStrict(s.Body, &a); err != nil {
+		return Attestation{}, err
+	}
+	return a, a.check()
 }
 
 // Fingerprint is how the inventory names a key: the SHA-256 of its SubjectPublicKeyInfo, in hex.

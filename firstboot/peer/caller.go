@@ -15,6 +15,7 @@ import (
 type Caller struct {
 	Name     string // of a node in the inventory, or node.OperatorName
 	Operator bool
+	Address  string // that the connection came from, without the port
 }
 
 // Clock judges the dates of callers' certificates. Before From and after Until it is certainly wrong, and no dates are

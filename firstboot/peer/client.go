@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/hex"
@@ -49,7 +50,7 @@ func checkNode(s tls.ConnectionState, node node.Node) error {
 
 // Status asks for the node's status document.
 func (c *Client) Status(ctx context.Context) (status.Document, error) {
-	data, err := c.get(ctx, statusPath)
+	data, err := c.do(ctx, http.MethodGet, statusPath, nil)
 	if err != nil {
 		return status.Document{}, fmt.Errorf("asking %q for its status: %w", c.node.Name, err)
 	}
@@ -60,14 +61,18 @@ func (c *Client) Status(ctx context.Context) (status.Document, error) {
 	return d, nil
 }
 
-// Attest asks for an attestation and verifies it.
-func (c *Client) Attest(ctx context.Context) (Attestation, error) {
+// Attest tells what the caller knows, asks for an attestation and verifies it.
+func (c *Client) Attest(ctx context.Context, t Testimony) (Attestation, error) {
+	said, err := json.Marshal(t)
+	if err != nil {
+		return Attestation{}, fmt.Errorf("encoding testimony: %w", err)
+	}
 	raw := make([]byte, 16)
 	if _, err := io.ReadFull(c.random, raw); err != nil {
 		return Attestation{}, fmt.Errorf("making a nonce: %w", err)
 	}
 	nonce := hex.EncodeToString(raw)
-	data, err := c.get(ctx, attestPath+"?nonce="+nonce)
+	data, err := c.do(ctx, http.MethodPost, attestPath+"?nonce="+nonce, said)
 	if err != nil {
 		return Attestation{}, fmt.Errorf("asking %q for its attestation: %w", c.node.Name, err)
 	}
@@ -80,8 +85,8 @@ func (c *Client) Address() string { return c.addr }
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.addr+path, nil)
+func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.addr+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

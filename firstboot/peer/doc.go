@@ -2,7 +2,7 @@
 // the certificates that the node config brought.
 //
 //	GET /v1/status            the status document
-//	GET /v1/attest?nonce=N    a signed Attestation for the nonce
+//	POST /v1/attest?nonce=N   takes a Testimony, gives a signed Attestation for the nonce
 //
 // Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key the contract knows:
 // a node's from the inventory, or the operator's. Every request says of which cluster and epoch its caller is; handlers

@@ -85,9 +85,15 @@ func (fakeNode) Status(c Caller) status.Document {
 	return status.Document{Node: "n1", Step: "etcd", WaitingFor: fmt.Sprintf("%s, operator %v", c.Name, c.Operator)}
 }
 
-func (fakeNode) Attest(Caller) (Attestation, error) {
-	return Attestation{Node: "n1", Cluster: "demo", Epoch: 1, Formed: true, HasData: true}, nil
+// Attest repeats what it is told.
+func (fakeNode) Attest(c Caller, t Testimony) (Attestation, error) {
+	return Attestation{Node: "n1", Cluster: "demo", Epoch: 1, Testimony: t, HasData: true, Twin: &Twin{instanceA, c.Address}}, nil
 }
+
+const (
+	instanceA = "0123456789abcdef0123456789abcdef"
+	instanceB = "00000000000000000000000000000001"
+)
 
 // lab is a server for n1 with n2 in its inventory.
 type lab struct {
@@ -140,8 +146,9 @@ func TestCalls(t *testing.T) {
 			t.Errorf("status %+v, %v, want the caller %q", d, err, want)
 		}
 	}
-	a, err := l.client(l.n1, l.caller).Attest(ctx)
-	if err != nil || !a.Formed || !a.HasData || a.Cluster != "demo" || a.Epoch != 1 {
+	told := Testimony{Instance: instanceA, Started: map[string][]string{"n1": {instanceA, instanceB}}, Formed: true}
+	a, err := l.client(l.n1, l.caller).Attest(ctx, told)
+	if err != nil || !a.Formed || !a.HasData || a.Cluster != "demo" || a.Epoch != 1 || !a.HasStarted() || !a.Has("n1", instanceB) || *a.Twin != (Twin{instanceA, "127.0.0.1"}) {
 		t.Errorf("attestation %+v, %v", a, err)
 	}
 }
@@ -199,9 +206,12 @@ func TestOtherClusters(t *testing.T) {
 		status, attest bool
 	}{{"demo", 1, true, true}, {"demo", 2, false, true}, {"other", 1, false, false}, {"demo", 0, false, false}, {"", 1, false, false}} {
 		_, err1 := as(test.id, test.epoch).Status(context.Background())
-		_, err2 := as(test.id, test.epoch).Attest(context.Background())
+		a, err2 := as(test.id, test.epoch).Attest(context.Background(), Testimony{Formed: true})
 		if (err1 == nil) != test.status || (err2 == nil) != test.attest {
 			t.Errorf("%s/%d: status %v, attestation %v", test.id, test.epoch, err1, err2)
+		}
+		if a.Formed != test.status {
+			t.Errorf("%s/%d: the node heard that the cluster formed: %v", test.id, test.epoch, a.Formed)
 		}
 		for _, err := range []error{err1, err2} {
 			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf(`409 Conflict: "n2" asks as one of cluster "%s/%d", and this node is of "demo/1"`, test.id, test.epoch)) {
@@ -239,7 +249,7 @@ func TestNonce(t *testing.T) {
 	l := newLab(t, Clock{Now: time.Now})
 	c := l.client(l.n1, l.caller)
 	for _, nonce := range []string{"", "abc", strings.Repeat("A", 32), strings.Repeat("a", 200)} {
-		if _, err := c.get(context.Background(), attestPath+"?nonce="+nonce); err == nil || !strings.Contains(err.Error(), http.StatusText(400)) {
+		if _, err := c.do(context.Background(), http.MethodPost, attestPath+"?nonce="+nonce, []byte("{}")); err == nil || !strings.Contains(err.Error(), http.StatusText(400)) {
 			t.Errorf("nonce %q: %v", nonce, err)
 		}
 	}
@@ -248,9 +258,16 @@ func TestNonce(t *testing.T) {
 // signed is an attestation of n1, and the arguments with which it verifies.
 func signed(t testing.TB) (data []byte, fingerprint, nonce string) {
 	t.Helper()
-	cert, fingerprint := newAuthority(t).issue(t, "n1")
 	nonce = strings.Repeat("ab", 16)
-	s, err := Sign(cert.PrivateKey.(*ecdsa.PrivateKey), Attestation{Node: "n1", Cluster: "demo", Epoch: 1, Nonce: nonce})
+	data, fingerprint = signedAs(t, Attestation{Node: "n1", Cluster: "demo", Epoch: 1, Nonce: nonce})
+	return data, fingerprint, nonce
+}
+
+// signedAs signs any attestation.
+func signedAs(t testing.TB, a Attestation) (data []byte, fingerprint string) {
+	t.Helper()
+	cert, fingerprint := newAuthority(t).issue(t, "n1")
+	s, err := Sign(cert.PrivateKey.(*ecdsa.PrivateKey), a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +275,7 @@ func signed(t testing.TB) (data []byte, fingerprint, nonce string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data, fingerprint, nonce
+	return data, fingerprint
 }
 
 func TestVerify(t *testing.T) {
@@ -297,6 +314,15 @@ func TestVerify(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}
+	}
+}
+
+// TestVerifyBounds: a node that the key is right of cannot attest what it could not tell.
+func TestVerifyBounds(t *testing.T) {
+	nonce := strings.Repeat("ab", 16)
+	data, fingerprint := signedAs(t, Attestation{Node: "n1", Testimony: Testimony{Instance: "x"}, Nonce: nonce})
+	if a, err := Verify(data, "n1", fingerprint, nonce); err == nil || !strings.Contains(err.Error(), `"x" is no instance`) {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -18,10 +19,11 @@ import (
 	"slipway/node"
 )
 
-// Node is what the server asks the node, and for whom. Attest fills in everything but the nonce.
+// Node is what the server asks the node, and for whom. Attest is told what the caller knows, which is nothing if that is
+// about another epoch, and fills in everything but the nonce. What it was told must be durable when it answers.
 type Node interface {
 	Status(Caller) status.Document
-	Attest(Caller) (Attestation, error)
+	Attest(Caller, Testimony) (Attestation, error)
 }
 
 // ServerOptions is what a server is made of.
@@ -51,7 +53,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s := &Server{o: o, key: key, rate: newRates(o.Clock.Now, requestRate, requestBurst)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, s.handle(false, s.status))
-	mux.HandleFunc("GET "+attestPath, s.handle(true, s.attest))
+	mux.HandleFunc("POST "+attestPath, s.handle(true, s.attest))
 	s.serve = &http.Server{
 		Handler: mux, TLSConfig: s.tls(),
 		ReadTimeout: Timeout, WriteTimeout: Timeout, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
@@ -97,10 +99,14 @@ func (s *Server) refused(address string, why error) {
 	if s.o.Refused == nil {
 		return
 	}
+	s.o.Refused(hostOf(address), why)
+}
+
+func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
+		return host
 	}
-	s.o.Refused(address, why)
+	return address
 }
 
 // handle finds out who asks, and asks only what it may.
@@ -111,6 +117,7 @@ func (s *Server) handle(anyEpoch bool, answer func(http.ResponseWriter, *http.Re
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
+		caller.Address = hostOf(r.RemoteAddr)
 		if !s.rate.take(caller.Name) {
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
 			return
@@ -142,7 +149,12 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 		http.Error(w, "nonce must be 32 to 128 lower-case hex digits", http.StatusBadRequest)
 		return
 	}
-	a, err := s.o.Node.Attest(caller)
+	told, err := s.testimony(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a, err := s.o.Node.Attest(caller, told)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -154,6 +166,19 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 		return
 	}
 	reply(w, signed)
+}
+
+// testimony reads what the caller tells.
+func (s *Server) testimony(w http.ResponseWriter, r *http.Request) (Testimony, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTestimony))
+	if err != nil {
+		return Testimony{}, fmt.Errorf("reading testimony: %w", plain(err))
+	}
+	t, err := ParseTestimony(data)
+	if _, epoch, _ := parseToken(r.Header.Get(clusterHeader)); epoch != s.o.Config.Cluster.Epoch {
+		return Testimony{}, err
+	}
+	return t, err
 }
 
 func reply(w http.ResponseWriter, v any) {

@@ -27,7 +27,7 @@ func TestOVABoots(t *testing.T) {
 	l := theLab(t)
 	n := newNode(t, l, l.out)
 	n.up(t, "--fresh", "--vmware", "--image", filepath.Join(l.out, "single.ova"))
-	n.WaitStatus(t, serveLimit, "with etcd running", func(s status) bool { return s.done("etcd") })
+	n.WaitStatus(t, serveLimit, "with etcd running", func(s status) bool { return s.done("member") })
 	n.must(t, "ls -d /sys/bus/pci/drivers/vmw_pvscsi/0000:* /sys/bus/pci/drivers/vmxnet3/0000:*")
 	n.statusAnswers(t)
 }
