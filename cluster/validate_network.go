@@ -51,7 +51,7 @@ func (s *Spec) warnIPVS(d *document) {
 // ownPorts is what the nodes that carry a balancer listen on besides.
 var ownPorts = map[string][]int{
 	node.ModeDedicated: {node.PeerPort, node.LocalAPIPort},
-	node.ModeStacked: {node.PeerPort, node.LocalAPIPort, node.APIPort, node.EtcdClient, node.EtcdPeer,
+	node.ModeStacked: {node.PeerPort, node.LocalAPIPort, node.APIPort, node.EtcdClient, node.EtcdPeer, node.EtcdHealth,
 		10249, 10250, 10256, 10257, 10259}, // kube-proxy, kubelet, kube-proxy, controller manager, scheduler
 }
 

@@ -133,7 +133,7 @@ var servers = map[string]struct {
 	unit string
 	id   Identity
 }{
-	"2379":  {"etcd.service", Identity{node.CertEtcdCli, node.CAEtcd}},
+	"2381":  {"etcd.service", Identity{node.CertEtcdCli, node.CAEtcd}},
 	"6443":  {"kube-apiserver.service", Identity{node.CertAdmin, node.CACluster}},
 	"7443":  {"kube-apiserver.service", Identity{node.CertKubelet, node.CACluster}},
 	"10257": {"kube-controller-manager.service", Identity{}},

@@ -60,7 +60,7 @@ func (n *machine) settle(context.Context) error {
 // etcdHealth asks the member over TLS with a client certificate. The answer is healthy only with a quorum: it is a
 // read through the log (etcd, server/etcdserver/api/etcdhttp/health.go).
 func (n *machine) etcdHealth(ctx context.Context) error {
-	c, err := n.client(Identity{Cert: node.CertEtcdCli, CA: node.CAEtcd}, node.EtcdClient)
+	c, err := n.client(Identity{Cert: node.CertEtcdCli, CA: node.CAEtcd}, node.EtcdHealth)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ const (
 	LocalAPIPort = 7443 // haproxy on 127.0.0.1 to all API servers, every node
 	EtcdClient   = 2379
 	EtcdPeer     = 2380
+	EtcdHealth   = 2381 // on 127.0.0.1: etcd's health and metrics
 )
 
 // Certificates and keys under PKIDir. A name stands for NAME.crt and NAME.key; CA bundles have no key on any node.

@@ -26,7 +26,7 @@ import (
 // etcdAddress is the member's: a loopback address that nobody else is likely to use.
 const etcdAddress = "127.0.77.1"
 
-// TestEtcdPorts starts the etcd that builds put into images as its unit would, and asks both of its ports with every
+// TestEtcdPorts starts the etcd that builds put into images as its unit would, and asks all of its ports with every
 // certificate that a control plane has.
 func TestEtcdPorts(t *testing.T) {
 	cfg := etcdContract()
@@ -45,8 +45,10 @@ func TestEtcdPorts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := getEtcd(roots, pair, "2379/health"); (err == nil) != c.client {
-			t.Errorf("%s at the client port: %v, want it let in: %v", c.cert, err, c.client)
+		for _, port := range []string{"2379", "2381/health"} {
+			if err := getEtcd(roots, pair, port); (err == nil) != c.client {
+				t.Errorf("%s at the client port %s: %v, want it let in: %v", c.cert, port, err, c.client)
+			}
 		}
 		if err := getEtcd(roots, pair, "2380/version"); (err == nil) != c.peer {
 			t.Errorf("%s at the peer port: %v, want it let in: %v", c.cert, err, c.peer)
@@ -161,7 +163,7 @@ func startEtcd(t *testing.T, program string, cfg *node.Config, dir string) {
 	var flags []string
 	for _, u := range out.Units {
 		if u.Name == "etcd.service" {
-			text := strings.NewReplacer(node.PKIDir, dir, "/var/lib/etcd", filepath.Join(dir, "data"), ",https://127.0.0.1:2379", "").Replace(string(u.Content))
+			text := strings.NewReplacer(node.PKIDir, dir, "/var/lib/etcd", filepath.Join(dir, "data"), ",https://127.0.0.1:2379", "", "127.0.0.1:2381", etcdAddress+":2381").Replace(string(u.Content))
 			flags = etcdFlag.FindAllString(text, -1)
 		}
 	}
@@ -191,7 +193,7 @@ func startEtcd(t *testing.T, program string, cfg *node.Config, dir string) {
 
 // getEtcd asks with a certificate; the path begins with the port.
 func getEtcd(roots *x509.CertPool, pair tls.Certificate, path string) error {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}, ForceAttemptHTTP2: path == "2379"} // which speaks gRPC only
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

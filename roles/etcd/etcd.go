@@ -43,7 +43,8 @@ func members(n *role.Node) string {
 	return strings.Join(list, ",")
 }
 
-// flags are etcd's. Metrics and health are served on the client port only, so over TLS and with a client certificate.
+// flags are etcd's. Metrics and health have a listener of their own, over TLS and with a client certificate like the other:
+// HTTP beside gRPC on one port starves watches (etcd-io/etcd#15402).
 func flags(n *role.Node) role.Args {
 	client := role.URL(n.Addr(), node.EtcdClient)
 	peer := role.URL(n.Addr(), node.EtcdPeer)
@@ -51,6 +52,7 @@ func flags(n *role.Node) role.Args {
 		"name":                        n.Self.Name,
 		"data-dir":                    "/var/lib/etcd",
 		"listen-client-urls":          client + "," + role.URL(role.Loopback(), node.EtcdClient),
+		"listen-client-http-urls":     role.URL(role.Loopback(), node.EtcdHealth),
 		"advertise-client-urls":       client,
 		"listen-peer-urls":            peer,
 		"initial-advertise-peer-urls": peer,
