@@ -110,7 +110,7 @@ func (e *Engine) try(parent context.Context, s Step, p *progress) {
 
 // act acts and verifies.
 func (e *Engine) act(ctx context.Context, s Step, found Finding) (Finding, error) {
-	act := s.Act
+	act, again := s.Act, found.again
 	if found.do != nil {
 		act = found.do
 	}
@@ -118,6 +118,9 @@ func (e *Engine) act(ctx context.Context, s Step, found Finding) (Finding, error
 		return found, err
 	}
 	found, err := s.Observe(ctx)
+	if err == nil && found.act && (again || found.again) {
+		return Wait(found.waiting), nil
+	}
 	if err == nil && found.act {
 		err = fmt.Errorf("still waiting for %s after doing what should bring it", found.waiting)
 	}

@@ -238,7 +238,11 @@ func (c fakeClock) Sleep(ctx context.Context, d time.Duration) error {
 // fakeRunner is systemd, containerd and the VMware tools.
 type fakeRunner struct{ w *fakeWorld }
 
-func (r fakeRunner) Run(_ context.Context, name string, args ...string) (string, error) {
+func (r fakeRunner) Run(ctx context.Context, name string, args ...string) (string, error) {
+	return r.Feed(ctx, "", name, args...)
+}
+
+func (r fakeRunner) Feed(_ context.Context, _, name string, args ...string) (string, error) {
 	switch line := strings.Join(append([]string{name}, args...), " "); {
 	case strings.HasPrefix(line, "systemctl show "):
 		return r.w.show(args[len(args)-1]), nil

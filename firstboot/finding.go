@@ -12,6 +12,7 @@ type Finding struct {
 	done    bool
 	act     bool
 	do      func(context.Context) error // what to do, if it is not what the step always does
+	again   bool                        // doing it once may not be enough: then it is waited for, and done again
 	waiting string                      // what for, or what is missing
 }
 
@@ -24,6 +25,11 @@ func Need(why string) Finding { return Finding{act: true, waiting: why} }
 // NeedTo asks for an act of its own: what observing decided is carried out, and nothing that was decided another time.
 func NeedTo(why string, do func(context.Context) error) Finding {
 	return Finding{act: true, do: do, waiting: why}
+}
+
+// NeedAgain is NeedTo for what may have to be done again and again: that it was not enough is no failure.
+func NeedAgain(why string, do func(context.Context) error) Finding {
+	return Finding{act: true, again: true, do: do, waiting: why}
 }
 
 // Wait says that acting would not help yet: something else must happen first.

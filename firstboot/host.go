@@ -22,6 +22,7 @@ type FS interface {
 // Runner runs a program to its end and gives its standard output. The error holds what it said on standard error.
 type Runner interface {
 	Run(ctx context.Context, name string, args ...string) (string, error)
+	Feed(ctx context.Context, input, name string, args ...string) (string, error) // with a standard input
 }
 
 // Fetcher does one HTTP exchange.

@@ -14,9 +14,15 @@ import (
 type Exec struct{}
 
 // Run starts the program without a shell. Of standard error the last kilobyte is kept.
-func (Exec) Run(ctx context.Context, name string, args ...string) (string, error) {
+func (e Exec) Run(ctx context.Context, name string, args ...string) (string, error) {
+	return e.Feed(ctx, "", name, args...)
+}
+
+// Feed is Run for a program that reads its standard input.
+func (Exec) Feed(ctx context.Context, input, name string, args ...string) (string, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = strings.NewReader(input)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {

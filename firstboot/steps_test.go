@@ -153,6 +153,10 @@ func (r showRunner) Run(_ context.Context, name string, _ ...string) (string, er
 	return string(r), nil
 }
 
+func (r showRunner) Feed(ctx context.Context, _, name string, args ...string) (string, error) {
+	return r.Run(ctx, name, args...)
+}
+
 // TestPrefix: the real file system writes whole files with the mode asked for, and leaves nothing beside them.
 func TestPrefix(t *testing.T) {
 	root := Prefix(t.TempDir())
