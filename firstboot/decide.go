@@ -33,6 +33,7 @@ type world struct {
 	Journal  string        // token in the own journal, empty when it has none
 	Started  bool          // the journal says: this node has started its member for Token, or was about to
 	Formed   bool          // the journal says: the cluster of the token Journal was formed
+	Gone     string        // the journal says: the data of the member for Journal was put aside, and why
 	Lost     bool          // a journal of this cluster could not be read: what it said is not known
 	Told     string        // who told this node that the cluster has formed, as far as it remembers
 	Known    []string      // instances of this node that are known to have started a member, as far as it remembers
@@ -67,11 +68,11 @@ const listening = peer.Timeout + 2*eager
 //
 //   - Data of this cluster: start with it. Data of another id or epoch: refuse.
 //   - Somebody has a higher epoch: this node's config is old, refuse. Lower epochs are other clusters: they count as absent.
+//   - Another machine with this node's name and key is about: wait. Whoever is there first must not be disturbed.
 //   - Another instance of this node had started a member, by anybody's word, or this one had: its data is gone. It never
 //     starts under the identity that it had, but is replaced by the formed cluster.
 //   - The cluster has formed, by anybody's word: late; never new.
 //   - A journal that was lost may have said so too: never new.
-//   - Another machine with this node's name and key is about: wait. Whoever is there first must not be disturbed.
 //   - Otherwise new: once all members say "not formed, and I know of no other instance of you", or, after the grace
 //     period, a majority (this one included).
 //
@@ -88,6 +89,12 @@ func decide(w world) verdict {
 		return v
 	}
 	votes := w.count()
+	if len(votes.twins) > 0 {
+		return verdict{Start: startWait, Reason: fmt.Sprintf("the other machine with the name and key of this node, at %s, to go away\nhint: switch one of the two off", list(votes.twins))}
+	}
+	if w.Gone != "" && w.Journal == w.Token {
+		return verdict{Start: startReplace, Reason: "the data of this node's member was put aside: " + w.Gone}
+	}
 	if w.Formed && w.Journal == w.Token {
 		return verdict{Start: startReplace, Reason: "this node belonged to the formed cluster, and its etcd data is gone"}
 	}
@@ -101,18 +108,15 @@ func decide(w world) verdict {
 	if formed {
 		return w.late(votes)
 	}
-	if len(votes.twins) > 0 {
-		return verdict{Start: startWait, Reason: fmt.Sprintf("the other machine with the name and key of this node, at %s, to go away\nhint: switch one of the two off", list(votes.twins))}
-	}
 	return w.begin(votes)
 }
 
 // late decides when the cluster has formed, and nobody knows of a member of this node. One whose journal was lost may have
 // had one all the same.
 func (w world) late(votes votes) verdict {
-	reason := "formed, said " + w.Told
+	reason := "the cluster has formed, said " + w.Told
 	if len(votes.formed) > 0 {
-		reason = "formed, says " + list(votes.formed)
+		reason = "the cluster has formed, says " + list(votes.formed)
 	}
 	if w.Lost {
 		return verdict{Start: startReplace, Reason: reason + ", and this node's journal was lost"}

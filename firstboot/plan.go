@@ -35,8 +35,8 @@ func (n *machine) groundSteps() []Step {
 func (n *machine) controlSteps() []Step {
 	cp := []node.Role{node.ControlPlane}
 	return []Step{
-		{Name: "etcd", Roles: []node.Role{node.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: nothing},
-		{Name: "member", Roles: []node.Role{node.Etcd}, After: []string{"etcd"}, Observe: n.observeMember, Act: n.settle},
+		{Name: "etcd", Roles: []node.Role{node.Etcd}, After: []string{"time-gate", "scrub", "files"}, Observe: n.observeEtcd, Act: nothing, Limit: time.Minute},
+		{Name: "member", Roles: []node.Role{node.Etcd}, After: []string{"etcd"}, Observe: n.observeMember, Act: n.settle, Limit: time.Minute},
 		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "member"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
 		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: time.Minute},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway/firstboot/journal"
@@ -20,7 +21,7 @@ const (
 func (n *machine) observeEtcd(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, etcdUnit)
 	if err != nil {
-		return Finding{}, err
+		return n.observeFailing(ctx, err)
 	}
 	if !found.act {
 		return OK(), nil
@@ -38,7 +39,7 @@ func (n *machine) observeEtcd(ctx context.Context) (Finding, error) {
 	case startWait:
 		return Wait(v.Reason), nil
 	case startLate, startReplace:
-		return Finding{}, fmt.Errorf("cluster already formed (%s): waiting for member replacement, which this version cannot do\nhint: restore this node's disk, or form a new cluster by a higher cluster.epoch on every node", v.Reason)
+		return n.observeJoin(ctx, w, v)
 	default:
 		return Finding{}, errors.New(v.Reason)
 	}
@@ -63,7 +64,7 @@ func worldOf(j journal.Journal, cfg *node.Config, instance string) world {
 	memory := j.MemoryOf(token)
 	return world{
 		Cluster: cfg.Cluster.ID, Epoch: cfg.Cluster.Epoch, Token: token, Node: cfg.Node, Instance: instance,
-		Journal: j.Token, Started: j.StartedAs(token), Formed: j.Formed, Lost: j.LostAs(token),
+		Journal: j.Token, Started: j.StartedAs(token), Formed: j.Formed, Gone: j.Gone, Lost: j.LostAs(token),
 		Told: memory.FormedBy, Known: memory.Started[cfg.Node], Grace: time.Duration(cfg.Tuning.FormationGrace),
 		Others: len(cfg.Nodes) > len(cfg.WithRole(node.Etcd)),
 	}
@@ -107,6 +108,7 @@ func (n *machine) startMember(ctx context.Context, how start) error {
 	if how == startNew {
 		state = "new"
 	}
+	n.log("starting etcd: %s", how)
 	if err := n.writeEnv(state); err != nil {
 		return err
 	}
@@ -139,8 +141,9 @@ func (n *machine) envFor(state string) []byte {
 	return fmt.Appendf(nil, "ETCD_INITIAL_CLUSTER_STATE=%s\nETCD_INITIAL_CLUSTER_TOKEN=%s\n", state, n.cfg.EtcdToken())
 }
 
-func (n *machine) writeEnv(state string) error {
-	if err := n.write(etcdEnv, n.envFor(state), 0o644); err != nil {
+// writeEnv writes what etcd is started with; more stands for what the unit says otherwise.
+func (n *machine) writeEnv(state string, more ...string) error {
+	if err := n.write(etcdEnv, append(n.envFor(state), strings.Join(more, "")...), 0o644); err != nil {
 		return fmt.Errorf("writing etcd's environment: %w", err)
 	}
 	return nil

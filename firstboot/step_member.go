@@ -18,6 +18,9 @@ func (n *machine) observeMember(ctx context.Context) (Finding, error) {
 	if !found.done {
 		return Wait("etcd to reach its quorum" + n.absent()), nil
 	}
+	if n.journal.Get().Joining != "" {
+		return NeedAgain("the other members to give this one its vote, once it has the data", n.promote), nil
+	}
 	if err := n.etcdHealth(ctx); err != nil {
 		return Finding{}, err
 	}

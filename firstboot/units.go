@@ -21,15 +21,21 @@ func (n *machine) unit(ctx context.Context, name string) (unitState, error) {
 	if err != nil {
 		return unitState{}, fmt.Errorf("asking for the state of %s: %w", name, err)
 	}
+	props := properties(out)
+	return unitState{
+		load: props["LoadState"], active: props["ActiveState"], sub: props["SubState"], result: props["Result"],
+		queued: props["Job"] != "" && props["Job"] != "0",
+	}, nil
+}
+
+// properties reads what systemctl show prints.
+func properties(out string) map[string]string {
 	props := map[string]string{}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		props[key] = value
 	}
-	return unitState{
-		load: props["LoadState"], active: props["ActiveState"], sub: props["SubState"], result: props["Result"],
-		queued: props["Job"] != "" && props["Job"] != "0",
-	}, nil
+	return props
 }
 
 // unitStep is a step that is done when a unit is active.

@@ -30,9 +30,11 @@ var ownFiles = []string{
 	"/etc/systemd/system-generators/systemd-gpt-auto-generator",
 }
 
-// ownState is what slipwayd and etcd keep on a node, folder and owner. A first boot that was cut off is judged by it.
+// ownState is what slipwayd and etcd keep on a node, folder and owner. A first boot that was cut off is judged by it. A trailing
+// * stands for any ending.
 var ownState = [][2]string{
 	{"/var/lib/etcd/member", "etcd's data"},
+	{"/var/lib/etcd.quarantine-*", "etcd's data that was put aside"},
 	{"/var/lib/slipway", "slipway's own state"},
 }
 
@@ -70,7 +72,7 @@ func RefusePath(file string) (why, hint string) {
 		return fmt.Sprintf("%s is in the read-only part of the image", file), "write below " + strings.Join(writable, ", ")
 	}
 	for _, state := range ownState {
-		if file == state[0] || strings.HasPrefix(file, state[0]+"/") {
+		if matches(file)(state[0]) || strings.HasPrefix(file, state[0]+"/") {
 			return fmt.Sprintf("%s belongs to %s", file, state[1]), "choose another folder below /var for data of yours"
 		}
 	}

@@ -38,6 +38,8 @@ type Journal struct {
 	Formed   bool      `json:"formed"`         // the cluster was seen working
 	Lost     bool      `json:"lost,omitempty"` // a journal before this one could not be read: Formed does not count when it is false
 	FormedAt time.Time `json:"formedAt,omitzero"`
+	Gone     string    `json:"gone,omitempty"`    // why the member's data was put aside: it can never come back as what it was
+	Joining  string    `json:"joining,omitempty"` // id, in hex, of the learner that this node is, until it has a vote
 	Steps    []Entry   `json:"steps,omitempty"`
 	Memory   Memory    `json:"memory,omitzero"` // has a token of its own: data of one cluster does not keep a node from hearing of another
 }

@@ -1,5 +1,5 @@
 // Package testtool finds the foreign programs that tests ask whether what we wrote is right: qemu-img, fsck.vfat,
-// haproxy and the like. Start with Find. It installs nothing: scripts/deps does.
+// haproxy and the like. Start with Find. It installs nothing: scripts/deps does. Etcd builds what no package has.
 package testtool
 
 import (
@@ -18,9 +18,14 @@ func Find(t testing.TB, name string) string {
 			return path
 		}
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
+	missing(t, name+" is not installed")
 	return ""
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s", what)
+	}
+	t.Skipf("%s", what)
 }
