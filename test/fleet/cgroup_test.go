@@ -9,15 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
-// cgroups is where all fleets' control groups are: each machine has one of its own at each start, or systemd in one would
+// hierarchy is where the control groups are: each machine has one of its own at each start, or systemd in one would
 // take the services of another for its own. The hierarchy is the host's, of version 2, mounted where only the fleet sees it.
-const (
-	hierarchy = "/run/cgroup"
-	cgroups   = hierarchy + "/slipway-fleet"
-)
+const hierarchy = "/run/cgroup"
+
+// cgroups holds those of this run: it is named after the process that the run began with.
+var cgroups = hierarchy + "/" + cgroupPrefix + os.Getenv(inside)
+
+const cgroupPrefix = "slipway-fleet-"
 
 // prepareCgroups mounts the hierarchy and removes what a killed run left: control groups are no part of any namespace.
 func prepareCgroups() error {
@@ -27,8 +30,17 @@ func prepareCgroups() error {
 	if err := syscall.Mount("cgroup2", hierarchy, "cgroup2", 0, ""); err != nil {
 		return fmt.Errorf("mounting the control groups: %w", err)
 	}
-	if err := removeCgroup(cgroups); err != nil {
-		return fmt.Errorf("another fleet runs: %w", err)
+	old, err := filepath.Glob(filepath.Join(hierarchy, cgroupPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range old {
+		if events, _ := os.ReadFile(filepath.Join(path, "cgroup.events")); !strings.Contains(string(events), "populated 0") {
+			continue // another fleet runs
+		}
+		if err := removeCgroup(path); err != nil {
+			return err
+		}
 	}
 	return os.Mkdir(cgroups, 0o755)
 }
@@ -46,7 +58,9 @@ func removeCgroup(path string) error {
 		return nil
 	}
 	for _, dir := range slices.Backward(dirs) {
-		err = errors.Join(err, syscall.Rmdir(dir))
+		if err := syscall.Rmdir(dir); err != nil {
+			return fmt.Errorf("removing %s: %w", dir, err)
+		}
 	}
 	return err
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// inside is set in the environment of the test that lives in its own namespaces.
+// inside is set in the environment of the test that lives in its own namespaces, to the number of the process outside.
 const inside = "SLIPWAY_FLEET_INSIDE"
 
 // TestMain starts the test again as the first process of namespaces of its own. When it ends, in whatever way, the kernel
@@ -51,7 +51,7 @@ func enter() int {
 	}
 	runtime.LockOSThread() // the child is told of the death of the thread that made it
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", inside, os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
