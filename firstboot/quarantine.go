@@ -20,10 +20,10 @@ const (
 )
 
 // damage is how etcd says that its data is of no use, in its log (etcd v3.5 to v3.7; tried with logs, databases and snapshots
-// that were cut, overwritten and removed). That it waits for others is never among it.
+// that were cut, overwritten and removed). That it waits for others is never among it, nor that it differs from another member:
+// etcd cannot know which of them is wrong, so that is for a person to decide.
 var damage = []struct{ said, means string }{
 	{"permanently removed from the cluster", "the member was removed from the cluster"},
-	{"found data inconsistency with peers", "it differs from what the other members have"},
 	{"crc mismatch", "its log is damaged"},
 	{"cannot use none as id", "its log is empty"},
 	{"cannot be repaired", "its log is damaged"},

@@ -23,6 +23,7 @@ func TestDiagnose(t *testing.T) {
 		"panic: assertion failed: Page expected to be: 11, but self identifies as 11373084565024632524":                                                                                                   "its database is damaged",
 		`{"level":"panic","caller":"etcdserver/bootstrap.go:420","msg":"failed to recover v3 backend from snapshot","error":"failed to find database snapshot file (snap: snapshot file doesn't exist)"}`: "its database is missing",
 		`{"level":"warn","caller":"etcdserver/server.go:860","msg":"server error","error":"the member has been permanently removed from the cluster"}`:                                                    "the member was removed from the cluster",
+		`{"level":"fatal","msg":"checkInitialHashKV failed","error":"etcdserver: found data inconsistency with peers"}`:                                                                                   "",
 		`{"level":"info","msg":"repaired WAL","error":"unexpected EOF"}`:                                                                                                                                  "",
 		`{"level":"warn","msg":"prober detected unhealthy status","error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`:                                                                        "",
 		`{"level":"warn","msg":"failed to publish local member to cluster through raft","error":"etcdserver: request timed out"}`:                                                                         "",

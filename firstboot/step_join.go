@@ -97,14 +97,13 @@ func (n *machine) enter(ctx context.Context) error {
 	if v.Start != startLate && v.Start != startReplace || m.Do != moveEnter { // what was true before the lock need not be now
 		return nil
 	}
-	client := n.etcdctl()
-	if err := n.clear(ctx, endpoint, m); err != nil {
+	if err := n.clear(ctx, endpoint, lock, m); err != nil {
 		return err
 	}
-	if err := client.Keep(ctx, endpoint, lock); err != nil {
+	if err := n.etcdctl().Keep(ctx, endpoint, lock); err != nil {
 		return err
 	}
-	self, members, err := client.AddLearner(ctx, endpoint, n.self.Name, j.PeerURL)
+	self, members, err := n.etcdctl().AddLearner(ctx, endpoint, n.self.Name, j.PeerURL)
 	if err != nil {
 		return err
 	}
@@ -131,14 +130,18 @@ func (n *machine) takeLock(ctx context.Context) (endpoint string, lock etcd.Lock
 	return "", etcd.Lock{}, errors.Join(errs...)
 }
 
-// clear takes out of the way what keeps this node from being added.
-func (n *machine) clear(ctx context.Context, endpoint string, m move) error {
+// clear takes out of the way what keeps this node from being added. Before each removal it makes sure that the lock is still
+// its own: a machine may have been asleep meanwhile.
+func (n *machine) clear(ctx context.Context, endpoint string, lock etcd.Lock, m move) error {
 	for _, id := range m.Promote {
 		if done, err := n.etcdctl().Promote(ctx, endpoint, etcd.Hex(id)); err != nil || done != etcd.Voter {
 			return errors.Join(err, fmt.Errorf("a learner of another node, %s, has no vote yet", etcd.Hex(id)))
 		}
 	}
 	for _, id := range m.Remove {
+		if err := n.etcdctl().Keep(ctx, endpoint, lock); err != nil {
+			return err
+		}
 		n.log("removing etcd member %s: this node is %s", etcd.Hex(id), m.Reason)
 		if err := n.etcdctl().Remove(ctx, endpoint, id); err != nil {
 			return err

@@ -239,6 +239,9 @@ func TestExec(t *testing.T) {
 	if out != "out\n" || err == nil || err.Error() != "running sh: exit status 3: bad thing" {
 		t.Errorf("%q, %v", out, err)
 	}
+	if out, err := (Exec{}).Feed(context.Background(), "fed", "/bin/cat"); out != "fed" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := (Exec{}).Run(ctx, "/bin/sleep", "10"); !errors.Is(err, context.DeadlineExceeded) {
