@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo test test-unit test-qemu deps deps-build bench bench-pack fmt clean
+.PHONY: all build release demo test test-all deps deps-build bench bench-pack fmt clean
 
 all: build
 
@@ -14,6 +14,10 @@ demo: deps build
 # Every test, from goldens to a node booted by UEFI.
 test: deps build
 	scripts/test
+
+# And what takes longer than that.
+test-all: deps build
+	scripts/test-all
 
 build: deps-build
 	scripts/compile bin

@@ -29,7 +29,7 @@ type pkg struct {
 }
 
 // tags are the build tags of our files: the rules see what only a tag builds, too.
-const tags = "qemu,fleet"
+const tags = "qemu,fleet,all"
 
 // list is every package of the module, with all that each depends on.
 func list(t *testing.T) []pkg {
