@@ -304,6 +304,15 @@ func (f *fleet) PowerCut(names ...string) {
 	}
 }
 
+// Unplug pulls the card of a machine that runs, Plug puts it back.
+func (f *fleet) Unplug(name string) { f.link(name, "down") }
+func (f *fleet) Plug(name string)   { f.link(name, "up") }
+
+func (f *fleet) link(name, to string) {
+	f.t.Helper()
+	must(f.t, "ip", "link", "set", f.node(name).port(), to)
+}
+
 func (f *fleet) unmount(n *node) error {
 	return errors.Join(removeCgroup(n.cgroup()), command("umount", filepath.Join(n.root(), "etc")), command("umount", filepath.Join(n.root(), "var")), command("umount", n.root()))
 }

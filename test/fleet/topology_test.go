@@ -94,10 +94,17 @@ func (f *fleet) hasVoters(want int) {
 // oneHolder demands that exactly one machine answers for the VIP, if there is one.
 func (f *fleet) oneHolder() {
 	f.t.Helper()
+	if err := f.held(); err != nil {
+		f.t.Error(err)
+	}
+}
+
+func (f *fleet) held() error {
 	if f.vip == "" {
-		return
+		return nil
 	}
 	if holders := f.holders(); len(holders) != 1 {
-		f.t.Errorf("%s is held by %v", f.vip, holders)
+		return fmt.Errorf("%s is held by %v", f.vip, holders)
 	}
+	return nil
 }

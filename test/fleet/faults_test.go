@@ -1,0 +1,214 @@
+//go:build fleet && all
+
+package fleet_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFaults lets things happen to one cluster, one after another: a pair of balancers and three control planes. After each
+// it is as whole as before, with the same cluster id, all voters, and everything that was ever written.
+func TestFaults(t *testing.T) {
+	f := newFleet(t, "testdata/dedicated-pair.yaml")
+	f.Start()
+	f.Wait(formLimit, "all nodes formed", f.formed)
+	id := f.clusterID("cp1")
+	for i, c := range []struct {
+		name   string
+		inject func(*fleet)
+	}{
+		{"power of a control plane cut", func(f *fleet) { f.PowerCut("cp1"); f.Start("cp1") }},
+		{"power of all cut", func(f *fleet) { f.PowerCut(f.order...); f.Start() }},
+		{"control plane wiped, peers up", func(f *fleet) { f.PowerCut("cp2"); f.Wipe("cp2"); f.Start("cp2") }},
+		{"one wiped after the other", func(f *fleet) {
+			for _, name := range []string{"cp1", "cp3"} {
+				f.PowerCut(name)
+				f.Wipe(name)
+				f.Start(name)
+				f.Wait(backLimit, name+" is a voter again", func() error { return f.whole(3) })
+			}
+		}},
+		{"card of a control plane pulled", func(f *fleet) {
+			f.Unplug("cp1")
+			f.Wait(time.Minute, "the API answers without it", f.apiReady)
+			f.Plug("cp1")
+		}},
+		{"a balancer wiped", func(f *fleet) { f.PowerCut("lb1"); f.Wipe("lb1"); f.Start("lb1") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := f.under(t)
+			f.write(fmt.Sprint("before-", i))
+			c.inject(f)
+			took := f.Wait(backLimit, "the cluster is whole again", func() error { return errors.Join(f.formed(), f.whole(3)) })
+			t.Logf("recovered in %v", took.Round(time.Second/10))
+			if now := f.clusterID("cp1"); now != id {
+				t.Fatalf("it is another cluster: %s, before %s", now, id)
+			}
+			for k := range i + 1 {
+				f.mustRead(fmt.Sprint("before-", k))
+			}
+			f.Wait(time.Minute, "the API answers at its address", f.apiReady)
+			f.oneHolder()
+		})
+		if t.Failed() {
+			return // what comes next builds on it
+		}
+	}
+}
+
+// TestTakeover: the balancer that has the VIP loses its power, or its card: the other answers for it. When the first is back,
+// there is one.
+func TestTakeover(t *testing.T) {
+	f := newFleet(t, "testdata/dedicated-pair.yaml")
+	f.Start()
+	f.Wait(formLimit, "all nodes formed", f.formed)
+	for _, c := range []struct {
+		how          string
+		lose, regain func(*fleet, string)
+	}{
+		{"power", func(f *fleet, n string) { f.PowerCut(n) }, func(f *fleet, n string) { f.Start(n) }},
+		{"card", func(f *fleet, n string) { f.Unplug(n) }, func(f *fleet, n string) { f.Plug(n) }},
+	} {
+		before := f.holders()
+		if len(before) != 1 {
+			t.Fatalf("held by %v", before)
+		}
+		c.lose(f, before[0])
+		took := f.Wait(time.Minute, "the API answers at its address", f.apiReady)
+		t.Logf("%s: the API answers at the VIP again after %v", c.how, took.Round(time.Second/10))
+		if now := f.holders(); len(now) != 1 || now[0] == before[0] {
+			t.Errorf("held by %v after %v lost its %s", now, before, c.how)
+		}
+		c.regain(f, before[0])
+		f.Wait(formLimit, "all nodes formed", f.formed)
+		f.Wait(time.Minute, "one holds the VIP", f.held)
+	}
+}
+
+// TestTwoJoiners: two of five are wiped and come back at the same moment.
+func TestTwoJoiners(t *testing.T) {
+	f := newFleet(t, "testdata/five.yaml")
+	f.Start()
+	f.Wait(formLimit, "all nodes formed", f.formed)
+	f.write("before")
+	f.PowerCut("cp2", "cp4")
+	f.Wipe("cp2", "cp4")
+	f.Start("cp2", "cp4")
+	took := f.Wait(backLimit, "all are voters", func() error { return errors.Join(f.formed(), f.whole(5)) })
+	t.Logf("both joined after %v", took.Round(time.Second/10))
+	f.mustRead("before")
+}
+
+// TestAmnesia: a wiped member never starts a second cluster: not while its peers are off, and not together with another
+// wiped one while something that remembers stands.
+func TestAmnesia(t *testing.T) {
+	f := newFleet(t, "testdata/dedicated.yaml")
+	f.Start()
+	f.Wait(formLimit, "all nodes formed", f.formed)
+	f.write("before")
+
+	f.PowerCut("cp1", "cp2", "cp3")
+	f.Wipe("cp1")
+	f.Start("cp1")
+	f.staysOut("cp1")
+
+	f.Wipe("cp2")
+	f.Start("cp2") // a majority without memory, and a balancer that remembers
+	f.staysOut("cp1", "cp2")
+
+	f.Start("cp3") // it has the data, and no quorum
+	f.staysOut("cp1", "cp2")
+	if now, _ := f.In("cp3", "ls /var/lib/etcd/member/wal"); now == "" {
+		t.Error("the survivor's data is gone")
+	}
+	if s := f.status("cp1"); !strings.Contains(s.WaitingFor+s.LastError, "quorum") {
+		t.Errorf("cp1 does not say that quorum is lost: %+v", s)
+	}
+	if now, err := f.etcdctl("cp3", "get fleet/before --print-value-only --consistency=s"); err != nil || now != "value-of-before" {
+		t.Errorf("the survivor has %q, %v", now, err)
+	}
+}
+
+// staysOut demands that no etcd runs on machines for half a minute, a good deal longer than a first formation takes.
+func (f *fleet) staysOut(names ...string) {
+	f.t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		for _, name := range names {
+			if now, _ := f.In(name, "systemctl is-active etcd.service; ls /var/lib/etcd/member/wal 2>/dev/null"); now != "inactive" {
+				f.t.Fatalf("etcd on %s: %s", name, now)
+			}
+		}
+	}
+}
+
+// whole says whether all members know the same voters, as many as wanted, and each is healthy.
+func (f *fleet) whole(voters int) error {
+	var lists []string
+	for _, n := range f.with("etcd") {
+		said, err := f.etcdctl(n.name, "member list -w simple | sort && etcdctl endpoint health >/dev/null 2>&1")
+		if err != nil {
+			return err
+		}
+		lists = append(lists, said)
+	}
+	slices.Sort(lists)
+	if lists = slices.Compact(lists); len(lists) != 1 {
+		return fmt.Errorf("members differ:\n%s", strings.Join(lists, "\n"))
+	}
+	if n := strings.Count(lists[0], ", started, "); n != voters || strings.Contains(lists[0], ", true") || strings.Count(lists[0], "\n")+1 != voters {
+		return fmt.Errorf("not %d voters:\n%s", voters, lists[0])
+	}
+	return nil
+}
+
+// clusterID is etcd's, as a member knows it.
+func (f *fleet) clusterID(name string) string {
+	f.t.Helper()
+	said, err := f.etcdctl(name, `endpoint status -w json | grep -o '"cluster_id":[0-9]*'`)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return said
+}
+
+// write writes a key into etcd, of which mustRead wants to see the same value from every member.
+func (f *fleet) write(key string) {
+	f.t.Helper()
+	if _, err := f.etcdctl(f.with("etcd")[0].name, "put fleet/"+key+" value-of-"+key); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fleet) mustRead(key string) {
+	f.t.Helper()
+	for _, n := range f.with("etcd") {
+		if said, err := f.etcdctl(n.name, "get --print-value-only fleet/"+key); err != nil || said != "value-of-"+key {
+			f.t.Errorf("%s reads %q of %s, %v", n.name, said, key, err)
+		}
+	}
+}
+
+// status is what one node says now.
+func (f *fleet) status(name string) status {
+	f.t.Helper()
+	all, err := f.Statuses()
+	for _, s := range all {
+		if s.Node == name {
+			return s
+		}
+	}
+	f.t.Fatalf("%s does not answer: %v", name, err)
+	return status{}
+}
+
+// under is the same fleet for a subtest.
+func (f *fleet) under(t *testing.T) *fleet {
+	g := *f
+	g.t = t
+	return &g
+}
