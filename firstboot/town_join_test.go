@@ -152,7 +152,7 @@ func (tn *town) damaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt([]byte("XXXXXXXX"), 40); err != nil {
+	if _, err := f.WriteAt([]byte("overlaid"), 40); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()

@@ -60,9 +60,6 @@ type home struct {
 
 func newTown(t *testing.T, subnet byte) *town {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("real members take their time")
-	}
 	t.Parallel() // most of the time they wait for each other
 	tn := &town{t: t, homes: map[string]*home{}, etcdCA: newCA(t), peerCA: newCA(t)}
 	tn.etcd, tn.etcdctl = testtool.Etcd(t)

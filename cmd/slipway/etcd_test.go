@@ -19,6 +19,7 @@ import (
 	"slipway/cluster/pki"
 	"slipway/imagebuild/payload"
 	"slipway/internal/durable"
+	"slipway/internal/testtool"
 	"slipway/node"
 	"slipway/roles"
 )
@@ -74,7 +75,7 @@ func builtEtcd(t *testing.T, cfg *node.Config) string {
 	}
 	found, _ := filepath.Glob(filepath.Join(cache, "etcd-*", "etcd"))
 	if len(found) == 0 {
-		t.Skip("no etcd was built yet: slipway build makes one")
+		testtool.Missing(t, "no etcd was built yet: slipway build makes one")
 	}
 	return found[len(found)-1]
 }

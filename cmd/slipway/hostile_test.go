@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/testtool"
 	"slipway/pack/packtest"
 )
 
@@ -62,7 +63,7 @@ func measured() {
 // error, or is interrupted and ends at once; none takes more than a constant of memory.
 func TestHostileFiles(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short leaves out minutes of reading")
+		testtool.Missing(t, "-short leaves out minutes of reading")
 	}
 	for _, f := range packtest.Files() {
 		t.Run(f.Name, func(t *testing.T) {

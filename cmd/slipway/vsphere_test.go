@@ -56,6 +56,31 @@ func newVCenter() (*vcenter, func(), error) {
 	return &vcenter{m, &u, server.Certificate().Raw}, func() { server.Close(); m.Remove() }, nil
 }
 
+// ownVCenter runs one until the test ends, which knows it by its environment.
+func ownVCenter(t *testing.T) (v *vcenter, env map[string]string) {
+	t.Helper()
+	v, stop, err := newVCenter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	env = v.env()
+	for key, value := range env {
+		t.Setenv(key, value)
+	}
+	return v, env
+}
+
+// demoOVA is a package in a folder of the test's.
+func demoOVA(t *testing.T) string {
+	t.Helper()
+	pack := filepath.Join(t.TempDir(), "demo.ova")
+	if err := writeOVA(pack, "disk of the test"); err != nil {
+		t.Fatal(err)
+	}
+	return pack
+}
+
 func (v *vcenter) env() map[string]string {
 	return map[string]string{
 		"GOVC_URL": v.url.String(), "GOVC_USERNAME": "operator", "GOVC_PASSWORD": vcenterPassword, "GOVC_INSECURE": "", "GOVC_TLS_CA_CERTS": "",
@@ -119,20 +144,9 @@ const vsphereSpec = statusSpec + `vsphere:
 
 // TestVSphere is the life of a cluster on a vCenter, with nodes that really answer at their peer API.
 func TestVSphere(t *testing.T) {
-	v, stop, err := newVCenter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	env := v.env()
-	for key, value := range env {
-		t.Setenv(key, value)
-	}
+	_, env := ownVCenter(t)
 	spec, addresses, _ := vsphereNodes(t)
-	pack := filepath.Join(t.TempDir(), "demo.ova")
-	if err := writeOVA(pack, "disk of the test"); err != nil {
-		t.Fatal(err)
-	}
+	pack := demoOVA(t)
 	pin := "--thumbprint=" + env["THUMBPRINT"]
 	for _, step := range []struct {
 		args []string
@@ -211,22 +225,11 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string, nodes []*statu
 // TestVSphereScrubFollowsTheNode: vCenter's copy of a config is removed after the node has scrubbed its own, not when it
 // answers; until then status says that it is there.
 func TestVSphereScrubFollowsTheNode(t *testing.T) {
-	v, stop, err := newVCenter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	env := v.env()
-	for key, value := range env {
-		t.Setenv(key, value)
-	}
+	_, env := ownVCenter(t)
 	spec, addresses, nodes := vsphereNodes(t)
 	done := nodes[0].Status(peer.Caller{})
 	nodes[0].set(status.Document{Node: "n1", Step: status.ScrubStep, State: status.Failed, LastError: "read-only file system", Steps: []status.Step{{Name: status.ScrubStep, State: status.Failed}}})
-	pack := filepath.Join(t.TempDir(), "demo.ova")
-	if err := writeOVA(pack, "disk of the test"); err != nil {
-		t.Fatal(err)
-	}
+	pack := demoOVA(t)
 	common := []string{"-f", spec, "--thumbprint", env["THUMBPRINT"]}
 	do := func(code int, want string, verb string, args ...string) {
 		t.Helper()
@@ -245,25 +248,14 @@ func TestVSphereScrubFollowsTheNode(t *testing.T) {
 
 // TestVSphereTimeout is a node's own: what another one does not say in its time takes nothing from it.
 func TestVSphereTimeout(t *testing.T) {
-	v, stop, err := newVCenter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	env := v.env()
-	for key, value := range env {
-		t.Setenv(key, value)
-	}
+	_, env := ownVCenter(t)
 	spec, addresses, nodes := vsphereNodes(t)
 	waiting := status.Document{Step: status.ScrubStep, State: status.Working, Steps: []status.Step{{Name: status.ScrubStep, State: status.Working}}}
 	done := nodes[1].doc
 	nodes[0].set(waiting)
 	nodes[1].set(waiting)
 	nodes[1].asked = func() { time.AfterFunc(time.Second, func() { nodes[1].set(done) }) }
-	pack := filepath.Join(t.TempDir(), "demo.ova")
-	if err := writeOVA(pack, "disk of the test"); err != nil {
-		t.Fatal(err)
-	}
+	pack := demoOVA(t)
 	pin := "--thumbprint=" + env["THUMBPRINT"]
 	if code, out := slipway(t, "vsphere", "import", pack, "-f", spec, pin); code != exitOK {
 		t.Fatal(out)
@@ -276,20 +268,9 @@ func TestVSphereTimeout(t *testing.T) {
 
 // TestVSphereTakenBack: machines that a failed deployment takes back are not reported as cloned.
 func TestVSphereTakenBack(t *testing.T) {
-	v, stop, err := newVCenter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	env := v.env()
-	for key, value := range env {
-		t.Setenv(key, value)
-	}
+	v, env := ownVCenter(t)
 	spec, addresses, _ := vsphereNodes(t)
-	pack := filepath.Join(t.TempDir(), "demo.ova")
-	if err := writeOVA(pack, "disk of the test"); err != nil {
-		t.Fatal(err)
-	}
+	pack := demoOVA(t)
 	common := []string{"-f", spec, "--thumbprint", env["THUMBPRINT"]}
 	if code, out := slipway(t, append([]string{"vsphere", "import", pack}, common...)...); code != exitOK {
 		t.Fatal(out)
@@ -328,15 +309,7 @@ func TestVSphereTakenBack(t *testing.T) {
 
 // TestVSphereInterrupted: Ctrl-C in the middle of the upload exits with 130 and leaves neither item nor library.
 func TestVSphereInterrupted(t *testing.T) {
-	v, stop, err := newVCenter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	env := v.env()
-	for key, value := range env {
-		t.Setenv(key, value)
-	}
+	v, env := ownVCenter(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	const dataPath = "/rest/com/vmware/cis/data/"

@@ -25,7 +25,7 @@ func Etcd(t testing.TB) (etcd, etcdctl string) {
 			continue
 		}
 		if out, err := buildEtcd(dir); err != nil {
-			missing(t, "etcd "+etcdVersion+" could not be built: "+err.Error()+"\n"+string(out))
+			Missing(t, "etcd "+etcdVersion+" could not be built: "+err.Error()+"\n"+string(out))
 		}
 		break
 	}

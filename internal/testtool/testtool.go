@@ -1,5 +1,6 @@
 // Package testtool finds the foreign programs that tests ask whether what we wrote is right: qemu-img, fsck.vfat,
-// haproxy and the like. Start with Find. It installs nothing: scripts/deps does. Etcd builds what no package has.
+// haproxy and the like. Start with Find; Missing is for whatever else a
+// test cannot run without. It installs nothing: scripts/deps does. Etcd builds what no package has.
 package testtool
 
 import (
@@ -18,14 +19,24 @@ func Find(t testing.TB, name string) string {
 			return path
 		}
 	}
-	missing(t, name+" is not installed")
+	Missing(t, name+" is not installed")
 	return ""
 }
 
-func missing(t testing.TB, what string) {
+// Missing ends a test that cannot run, because of what: it is skipped, and fails in CI.
+func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatalf("%s", what)
 	}
 	t.Skipf("%s", what)
+}
+
+// Folder is the absolute path of the folder that an environment variable names, or else of the fallback.
+func Folder(variable, fallback string) (string, error) {
+	dir := os.Getenv(variable)
+	if dir == "" {
+		dir = fallback
+	}
+	return filepath.Abs(dir)
 }

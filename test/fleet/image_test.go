@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"slipway/internal/testtool"
 )
 
 // image is the one that all fleets run: its root, mounted, and the Ignition of its initrd.
@@ -36,11 +38,11 @@ var theImage = sync.OnceValues(func() (*image, error) {
 })
 
 func newImage() (*image, error) {
-	bin, err := envDir("SLIPWAY_BIN", "../../bin")
+	bin, err := testtool.Folder("SLIPWAY_BIN", "../../bin")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := envDir("SLIPWAY_TEST_DIR", "../../out/test")
+	dir, err := testtool.Folder("SLIPWAY_TEST_DIR", "../../out/test")
 	if err != nil {
 		return nil, err
 	}
@@ -162,14 +164,6 @@ func extract(initrd, name, to string) error {
 
 // pad is how far n is from a multiple of four.
 func pad(n int64) int64 { return -n & 3 }
-
-func envDir(name, fallback string) (string, error) {
-	dir := os.Getenv(name)
-	if dir == "" {
-		dir = fallback
-	}
-	return filepath.Abs(dir)
-}
 
 func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)

@@ -1,5 +1,5 @@
 // Package qemu tests what `slipway build` makes: it boots the image by UEFI in a virtual machine, with a node config,
-// and asserts from outside (serial console, forwarded ports) and from inside. It imports nothing of ours: it drives
+// and asserts from outside (serial console, forwarded ports) and from inside. Of ours it imports help for tests alone: it drives
 // bin/slipway, as a user would.
 //
 // Inside, a small agent that testdata/check.bu installs through the spec's own Butane hook answers on a virtio-serial

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"slipway/internal/testtool"
 )
 
 //go:embed testdata
@@ -37,11 +39,11 @@ func theLab(t *testing.T) *lab {
 }
 
 func buildLab() (*lab, error) {
-	bin, err := envDir("SLIPWAY_BIN", "../../bin")
+	bin, err := testtool.Folder("SLIPWAY_BIN", "../../bin")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := envDir("SLIPWAY_TEST_DIR", "../../out/test")
+	dir, err := testtool.Folder("SLIPWAY_TEST_DIR", "../../out/test")
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +66,6 @@ func buildLab() (*lab, error) {
 		}
 	}
 	return l, nil
-}
-
-func envDir(name, fallback string) (string, error) {
-	dir := os.Getenv(name)
-	if dir == "" {
-		dir = fallback
-	}
-	return filepath.Abs(dir)
 }
 
 // install puts a file of testdata into the lab, unless it is there: its age must not change for nothing.
