@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"slipway/firstboot/journal"
@@ -11,23 +12,26 @@ import (
 )
 
 // Engine runs the steps, for ever: first until all are done, then again and again to see whether they still are.
-// A step waits for those that it names in After, not for those that merely stand before it, so the runtime is made
-// ready while etcd waits for its peers.
+// A step waits for those that it names in After and for nothing else: steps whose order allows it run at the same time, so
+// that one that takes long, or asks a machine that does not answer, keeps no other one waiting.
 type Engine struct {
 	Node    string
 	Steps   []Step
 	Clock   Clock
 	Journal *journal.Store
-	Report  func(status.Document)
+	Report  func(status.Document) // never called twice at the same time
 	Notices func() []status.Notice
 
+	mu       sync.Mutex // over all below
 	progress map[string]*progress
+	ended    chan struct{} // a try has ended since somebody last looked
 }
 
 // progress is what the engine knows of a step; it is gone with the process, observation brings it back.
 type progress struct {
 	seen, done bool
 	doubt      bool // was done, and the last look failed
+	trying     bool
 	working    bool
 	tries      int // failed ones in a row
 	polls      int // waiting ones in a row
@@ -36,38 +40,65 @@ type progress struct {
 	next       time.Time
 }
 
-// Run works until the context ends and returns its error.
+// Run works until the context ends and returns its error, once every step has noticed.
 func (e *Engine) Run(ctx context.Context) error {
-	for {
-		if err := e.Pass(ctx); err != nil {
-			return err
+	var tries sync.WaitGroup
+	defer tries.Wait()
+	for ctx.Err() == nil {
+		for s := e.next(); s != nil; s = e.next() {
+			tries.Go(func() { e.try(ctx, *s) })
 		}
-		if err := e.Clock.Sleep(ctx, e.pause()); err != nil {
-			return err
+		e.rest(ctx)
+	}
+	return ctx.Err()
+}
+
+// Pass gives every step whose turn it is one try, one after the other: Run for a world whose time stands still meanwhile. The
+// only error is the context's.
+func (e *Engine) Pass(ctx context.Context) error {
+	for s := e.next(); s != nil && ctx.Err() == nil; s = e.next() {
+		e.try(ctx, *s)
+	}
+	return ctx.Err()
+}
+
+// next takes the first step whose turn it is.
+func (e *Engine) next() *Step {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begin()
+	now := e.Clock.Now()
+	for i, s := range e.Steps {
+		if p := e.progress[s.Name]; !p.trying && e.ready(s) && !now.Before(p.next) {
+			p.trying = true
+			return &e.Steps[i]
 		}
+	}
+	return nil
+}
+
+func (e *Engine) begin() {
+	if e.progress != nil {
+		return
+	}
+	e.progress, e.ended = map[string]*progress{}, make(chan struct{}, 1)
+	for _, s := range e.Steps {
+		e.progress[s.Name] = &progress{}
 	}
 }
 
-// Pass gives every step whose turn it is one try. The only error is the context's.
-func (e *Engine) Pass(ctx context.Context) error {
-	if e.progress == nil {
-		e.progress = map[string]*progress{}
-		for _, s := range e.Steps {
-			e.progress[s.Name] = &progress{}
+// rest is until the next step's turn, or until a try ends, after which it may be any step's turn.
+func (e *Engine) rest(ctx context.Context) {
+	ctx, wake := context.WithCancel(ctx)
+	defer wake()
+	go func() {
+		select {
+		case <-e.ended:
+			wake()
+		case <-ctx.Done():
 		}
-	}
-	for _, s := range e.Steps {
-		p := e.progress[s.Name]
-		if !e.ready(s) || e.Clock.Now().Before(p.next) {
-			continue
-		}
-		e.try(ctx, s, p)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		e.publish()
-	}
-	return nil
+	}()
+	_ = e.Clock.Sleep(ctx, e.pause()) // woken or not, Run looks again
 }
 
 // ready says whether all that the step comes after is done.
@@ -82,6 +113,12 @@ func (e *Engine) ready(s Step) bool {
 
 // Serving says whether every step was done when last looked at.
 func (e *Engine) Serving() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.serving()
+}
+
+func (e *Engine) serving() bool {
 	for _, s := range e.Steps {
 		if p := e.progress[s.Name]; p == nil || !p.done {
 			return false
@@ -90,22 +127,40 @@ func (e *Engine) Serving() bool {
 	return true
 }
 
-func (e *Engine) try(parent context.Context, s Step, p *progress) {
+// try observes, acts if it must, and takes down what came of it.
+func (e *Engine) try(parent context.Context, s Step) {
 	ctx, cancel := context.WithTimeout(parent, s.limit())
 	defer cancel()
 	found, err := s.Observe(ctx)
 	if err == nil && found.act {
-		p.done, p.working = false, p.tries == 0
-		e.publish()
+		e.change(func() {
+			p := e.progress[s.Name]
+			p.done, p.working = false, p.tries == 0
+		})
 		found, err = e.act(ctx, s, found)
-		p.working = false
 	}
 	if err == nil && found.done {
 		err = e.record(s)
 	}
-	if parent.Err() == nil {
-		p.settle(s, found, err, e.Clock.Now())
+	e.change(func() {
+		p := e.progress[s.Name]
+		p.trying, p.working = false, false
+		if parent.Err() == nil {
+			p.settle(s, found, err, e.Clock.Now())
+		}
+	})
+	select {
+	case e.ended <- struct{}{}:
+	default: // it is known already
 	}
+}
+
+// change alters what is known, and tells it.
+func (e *Engine) change(how func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	how()
+	e.publish()
 }
 
 // act acts and verifies.
@@ -173,11 +228,13 @@ func poll(polls int) time.Duration {
 
 // pause is the time until the next step's turn.
 func (e *Engine) pause() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	now := e.Clock.Now()
 	pause := defaultRecheck
 	for _, s := range e.Steps {
-		if e.ready(s) {
-			pause = min(pause, e.progress[s.Name].next.Sub(now))
+		if p := e.progress[s.Name]; !p.trying && e.ready(s) {
+			pause = min(pause, p.next.Sub(now))
 		}
 	}
 	return max(pause, 50*time.Millisecond)
@@ -185,7 +242,7 @@ func (e *Engine) pause() time.Duration {
 
 // publish reports where things stand.
 func (e *Engine) publish() {
-	serving := e.Serving()
+	serving := e.serving()
 	d := status.Document{Node: e.Node, Serving: serving, Notices: e.Notices()}
 	if serving {
 		d.Step, d.State = e.Steps[len(e.Steps)-1].Name, status.Serving

@@ -3,6 +3,8 @@ package firstboot
 import (
 	"context"
 	"errors"
+	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,5 +51,68 @@ func TestAgain(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	if err := e.Pass(t.Context()); err != nil || last.State != status.Failed || last.LastError != "no luck" {
 		t.Errorf("%v, %+v", err, last)
+	}
+}
+
+// TestAtTheSameTime: a step that takes long keeps only those waiting that come after it, and what ends wakes what comes after
+// it at once. When the daemon ends, so does every step before Run returns.
+func TestAtTheSameTime(t *testing.T) {
+	j, err := journal.Open(Prefix(t.TempDir()), "demo/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	said := map[string]status.State{}
+	slow := make(chan struct{})
+	ended := false
+	done := func(context.Context) (Finding, error) { return OK(), nil }
+	e := &Engine{Node: "n1", Clock: WallClock(time.Now), Journal: j, Notices: func() []status.Notice { return nil }, Report: func(d status.Document) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range d.Steps {
+			said[s.Name] = s.State
+		}
+	}, Steps: []Step{
+		{Name: "slow", Observe: func(ctx context.Context) (Finding, error) {
+			select {
+			case <-slow:
+				return OK(), nil
+			case <-ctx.Done():
+				ended = true
+				return Finding{}, ctx.Err()
+			}
+		}},
+		{Name: "after", After: []string{"slow"}, Observe: done},
+		{Name: "stuck", Observe: func(ctx context.Context) (Finding, error) {
+			<-ctx.Done()
+			ended = true
+			return Finding{}, ctx.Err()
+		}},
+		{Name: "other", Observe: done},
+		{Name: "last", After: []string{"other"}, Observe: done},
+	}}
+	until := func(want map[string]status.State) {
+		t.Helper()
+		var have map[string]status.State
+		for range 500 { // five seconds, half of what a step that is done is left in peace
+			mu.Lock()
+			have = maps.Clone(said)
+			mu.Unlock()
+			if maps.Equal(have, want) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("steps are %v, want %v", have, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() { over <- e.Run(ctx) }()
+	until(map[string]status.State{"slow": status.Pending, "after": status.Pending, "stuck": status.Pending, "other": status.Done, "last": status.Done})
+	close(slow)
+	until(map[string]status.State{"slow": status.Done, "after": status.Done, "stuck": status.Pending, "other": status.Done, "last": status.Done})
+	cancel()
+	if err := <-over; !errors.Is(err, context.Canceled) || !ended {
+		t.Errorf("Run = %v; the stuck step has ended: %v", err, ended)
 	}
 }
