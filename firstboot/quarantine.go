@@ -27,6 +27,7 @@ var damage = []struct{ said, means string }{
 	{"crc mismatch", "its log is damaged"},
 	{"cannot use none as id", "its log is empty"},
 	{"cannot be repaired", "its log is damaged"},
+	{"Was the raft log corrupted, truncated, or lost?", "its log has lost its end"}, // the leader knows of entries that this member had
 	{"invalid database", "its database is damaged"},
 	{"Page expected to be", "its database is damaged"},
 	{"invalid freelist page", "its database is damaged"},

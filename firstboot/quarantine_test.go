@@ -17,6 +17,7 @@ import (
 func TestDiagnose(t *testing.T) {
 	for log, want := range map[string]string{
 		`{"level":"fatal","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"walpb: crc mismatch: expected: 4946af8a computed: 5ba6bd6: in file '0-0.wal' at position: 16896"}`: "its log is damaged",
+		`{"level":"panic","msg":"tocommit(5181) is out of range [lastIndex(5)]. Was the raft log corrupted, truncated, or lost?"}`:                                                             "its log has lost its end",
 		"panic: cannot use none as id\n\ngoroutine 1 [running]:":                                                                                                                                          "its log is empty",
 		"unexpected fault address 0x7f00ee02b000\nfatal error: fault\n[signal SIGBUS: bus error code=0x2]":                                                                                                "its database is cut off",
 		`{"level":"panic","caller":"backend/backend.go:205","msg":"failed to open database","path":"member/snap/db","error":"invalid database"}`:                                                          "its database is damaged",

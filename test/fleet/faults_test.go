@@ -5,6 +5,8 @@ package fleet_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ func TestFaults(t *testing.T) {
 				f.Wait(backLimit, name+" is a voter again", func() error { return f.whole(3) })
 			}
 		}},
+		{"a control plane's log has lost its end", func(f *fleet) { f.PowerCut("cp3"); f.loseLog("cp3"); f.Start("cp3") }},
 		{"card of a control plane pulled", func(f *fleet) {
 			f.Unplug("cp1")
 			f.Wait(time.Minute, "the API answers without it", f.apiReady)
@@ -143,6 +146,23 @@ func (f *fleet) staysOut(names ...string) {
 				f.t.Fatalf("etcd on %s: %s", name, now)
 			}
 		}
+	}
+}
+
+// loseLog overwrites the newest of a machine's etcd logs with zeros from its first entries on, which to etcd is where it ends.
+func (f *fleet) loseLog(name string) {
+	f.t.Helper()
+	logs, err := filepath.Glob(filepath.Join(f.node(name).dir, "var/lib/etcd/member/wal/*.wal"))
+	if err != nil || len(logs) == 0 {
+		f.t.Fatalf("%s has no log: %v", name, err)
+	}
+	file, err := os.OpenFile(slices.Max(logs), os.O_WRONLY, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, err = file.WriteAt(make([]byte, 4096), 512)
+	if err := errors.Join(err, file.Close()); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
