@@ -12,10 +12,11 @@ import (
 
 // ContractInputs is what a node config holds that the spec does not know.
 type ContractInputs struct {
-	Fingerprints map[string]string // node name -> SHA-256, hex, of its peer certificate's SubjectPublicKeyInfo; every node
-	Operator     string            // the same of the operator's certificate
-	NotBefore    time.Time         // floor for the nodes' clocks
-	Versions     map[string]string // payload name -> version really built; what is absent comes from the spec
+	Fingerprints map[string]string           // node name -> SHA-256, hex, of its peer certificate's SubjectPublicKeyInfo; every node
+	Entries      map[string]node.SignedEntry // node name -> its entry, by which others know it
+	Operator     string                      // the same of the operator's certificate
+	NotBefore    time.Time                   // floor for the nodes' clocks
+	Versions     map[string]string           // payload name -> version really built; what is absent comes from the spec
 }
 
 // Contract is the node config of one node. It passes the contract's own Validate, so what is refused here would have
@@ -32,6 +33,7 @@ func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
 		NotBefore: in.NotBefore.UTC(),
 		Operator:  in.Operator,
 		Node:      name,
+		Entry:     in.Entries[name],
 		Nodes:     s.contractNodes(in.Fingerprints),
 		API:       node.API{Mode: s.Network.LoadBalancer.Mode, VIP: s.VIP(), Host: host, Port: port},
 		Network:   s.contractNetwork(),

@@ -44,7 +44,7 @@ func (n Node) validate(d *document, p path) {
 	if n.Name == "localhost" {
 		d.fail(p.with("name"), "give the node a name of its own", "no node can be called localhost")
 	}
-	if n.Name == node.OperatorName {
+	if n.Name == node.OperatorName || n.Name == node.InventoryName {
 		d.fail(p.with("name"), "give the node another name", "%s is the operator's own name, by which nodes know who may ask them", n.Name)
 	}
 	if len(n.Roles) == 0 {

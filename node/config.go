@@ -73,10 +73,11 @@ type Config struct {
 	Version   int                          `json:"version"` // Version
 	Cluster   Cluster                      `json:"cluster"`
 	Versions  Versions                     `json:"versions"`
-	NotBefore time.Time                    `json:"notBefore"` // youngest certificate's, a day before its issue: the clock's floor together with the image's build time
-	Operator  string                       `json:"operator"`  // sha256, hex, of the SubjectPublicKeyInfo of the operator's certificate for the peer API
-	Node      string                       `json:"node"`      // name of this node in Nodes
-	Nodes     []Node                       `json:"nodes"`     // the whole inventory, this node among it, in the spec's order
+	NotBefore time.Time                    `json:"notBefore"`      // youngest certificate's, a day before its issue: the clock's floor together with the image's build time
+	Operator  string                       `json:"operator"`       // sha256, hex, of the SubjectPublicKeyInfo of the operator's certificate for the peer API
+	Node      string                       `json:"node"`           // name of this node in Nodes
+	Entry     SignedEntry                  `json:"entry,omitzero"` // this node's, by which others know it that do not have it in Nodes
+	Nodes     []Node                       `json:"nodes"`          // the whole inventory, this node among it, in the spec's order
 	API       API                          `json:"api"`
 	Network   Network                      `json:"network"`
 	Runtime   Runtime                      `json:"runtime"`

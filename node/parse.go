@@ -12,13 +12,8 @@ import (
 // Parse reads a node config strictly: unknown or repeated keys, trailing data and whatever Validate refuses are errors.
 // It is the only parser of the contract, used when a config is rendered and again at boot.
 func Parse(data []byte) (*Config, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	var c Config
-	if err := dec.Decode(&c); err != nil {
-		return nil, fmt.Errorf("parsing node config: %w", err)
-	}
-	if err := checkKeys(data); err != nil {
+	if err := decodeStrict(data, &c); err != nil {
 		return nil, fmt.Errorf("parsing node config: %w", err)
 	}
 	if err := c.Validate(); err != nil {
@@ -34,6 +29,16 @@ func (c *Config) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("encoding node config: %w", err)
 	}
 	return append(data, '\n'), nil
+}
+
+// decodeStrict reads one JSON document that has no key that the type does not know, and none twice.
+func decodeStrict(data []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	return checkKeys(data)
 }
 
 // checkKeys refuses what encoding/json lets pass in valid JSON: a key twice in one object, and a second document.

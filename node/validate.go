@@ -21,7 +21,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("version %d is not %d: this image and this node config do not belong together", c.Version, Version)
 	}
 	return errors.Join(c.Cluster.validate(), c.Versions.validate(), c.validateTime(), validateFingerprint("operator", c.Operator), c.validateNodes(),
-		c.API.validate(), c.Network.validate(), c.Runtime.validate(), c.Tuning.validate())
+		c.API.validate(), c.Network.validate(), c.Runtime.validate(), c.Tuning.validate(), c.validateEntry())
 }
 
 func (c Cluster) validate() error {
@@ -91,7 +91,7 @@ func (n Node) validate(network Network) error {
 	if !IsDNSLabel(n.Name) {
 		errs = append(errs, errors.New("the name is not a DNS label"))
 	}
-	if n.Name == OperatorName {
+	if n.Name == OperatorName || n.Name == InventoryName {
 		errs = append(errs, errors.New("the name is the operator's"))
 	}
 	if !n.Address.IsValid() || n.Address.Addr().IsUnspecified() {

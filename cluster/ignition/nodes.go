@@ -52,7 +52,7 @@ func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), Operator: set.Operator(), NotBefore: set.NotBefore()}
+	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), Entries: set.Entries(), Operator: set.Operator(), NotBefore: set.NotBefore()}
 	var all []*node.Config
 	for _, n := range spec.Nodes {
 		c, err := spec.Contract(n.Name, in)

@@ -87,7 +87,7 @@ func TestRootKeysStayAtHome(t *testing.T) {
 				}
 			}
 			switch strings.TrimSuffix(name, ".key") {
-			case node.CACluster, node.CAEtcd, node.CAEtcdPeer, node.CAFrontProxy, node.CAPeer, "admin", "slipway-operator":
+			case node.CACluster, node.CAEtcd, node.CAEtcdPeer, node.CAFrontProxy, node.CAPeer, "admin", node.OperatorName, node.InventoryName:
 				if here {
 					t.Errorf("%s holds %s", host, name)
 				}

@@ -16,10 +16,13 @@ import (
 
 // Set holds every node's certificates.
 type Set struct {
-	pki      *PKI
-	nodes    map[string][]*Pair
-	operator *Pair
-	fresh    []*Pair
+	pki          *PKI
+	nodes        map[string][]*Pair
+	operator     *Pair
+	inventory    *Pair // vouches for entries
+	fresh        []*Pair
+	ledger       ledger
+	freshEntries bool
 }
 
 // File is one file of a node's PKI.
@@ -29,7 +32,8 @@ type File struct {
 	Content []byte
 }
 
-// Issue gives all nodes of the inventory their certificates: those in the store as long as they fit, else new ones.
+// Issue gives all nodes of cfg, which here is the whole inventory, their certificates and entries: those in the store as long as
+// they fit, else new ones.
 // apiHosts are all names and addresses under which a client may call an API server. Nothing is stored before
 // (*Set).Save. Fingerprints and NotBefore in cfg are not looked at: they come from the Set.
 func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
@@ -37,11 +41,13 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{pki: p, nodes: map[string][]*Pair{}}
-	operator, err := s.ensure("", operatorPeer())
-	if err != nil {
+	var err error
+	if s.operator, err = s.ensure("", operatorPeer()); err != nil {
 		return nil, err
 	}
-	s.operator = operator
+	if s.inventory, err = s.ensure("", inventorySigner()); err != nil {
+		return nil, err
+	}
 	for _, n := range cfg.Nodes {
 		for _, l := range nodeLeafs(n, apiHosts) {
 			pair, err := s.ensure("nodes/"+n.Name+"/", l)
@@ -51,7 +57,7 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 			s.nodes[n.Name] = append(s.nodes[n.Name], pair)
 		}
 	}
-	return s, nil
+	return s, s.signEntries(cfg.Cluster, cfg.Nodes)
 }
 
 // ensure gives a leaf, and notes what Save must keep.
@@ -72,7 +78,7 @@ func (s *Set) Fresh() []string {
 	return names
 }
 
-// Save stores the new certificates and keys.
+// Save stores the new certificates, keys and entries. The keys come before the entries that name them.
 func (s *Set) Save() error {
 	for _, pair := range s.fresh {
 		if err := s.pki.save(pair); err != nil {
@@ -80,7 +86,7 @@ func (s *Set) Save() error {
 		}
 	}
 	s.fresh = nil
-	return nil
+	return s.saveEntries()
 }
 
 // Fingerprints maps each node to the SHA-256, in hex, of its peer certificate's SubjectPublicKeyInfo.

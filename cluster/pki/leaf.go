@@ -19,6 +19,7 @@ type leaf struct {
 	orgs     []string
 	hosts    []string
 	usages   []string
+	lasts    bool // as long as its CA
 }
 
 var (
@@ -32,12 +33,19 @@ func operatorLeafs() []leaf {
 	return []leaf{
 		{name: certAdmin, ca: node.CACluster, cn: "kubernetes-admin", orgs: []string{"system:masters"}, usages: client},
 		operatorPeer(),
+		inventorySigner(),
 	}
 }
 
 // operatorPeer is how nodes know the operator: by this certificate's key. It is renewed with the same key.
 func operatorPeer() leaf {
 	return leaf{name: certOperator, ca: node.CAPeer, cn: node.OperatorName, usages: client}
+}
+
+// inventorySigner vouches for nodes' entries (package node). It lasts as long as its CA, as they do, and is good for nothing else:
+// it is no client and no server.
+func inventorySigner() leaf {
+	return leaf{name: node.InventoryName, ca: node.CAPeer, cn: node.InventoryName, usages: []string{usageSign, usageEntries}, lasts: true}
 }
 
 // nodeLeafs are the certificates that node n must have.
@@ -87,7 +95,11 @@ func (p *PKI) ensureLeaf(dir string, l leaf) (pair, fresh *Pair, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	pair, err = p.issue(name, p.cas[l.ca], request{cn: l.cn, orgs: l.orgs, hosts: l.hosts, usages: l.usages, notAfter: p.now.Add(LeafLife - Backdate)})
+	end := p.now.Add(LeafLife - Backdate)
+	if l.lasts {
+		end = p.cas[l.ca].Cert.NotAfter
+	}
+	pair, err = p.issue(name, p.cas[l.ca], request{cn: l.cn, orgs: l.orgs, hosts: l.hosts, usages: l.usages, notAfter: end})
 	if err != nil {
 		return nil, nil, fmt.Errorf("issuing certificate %q: %w", name, err)
 	}
@@ -102,6 +114,7 @@ func (p *PKI) fits(c *x509.Certificate, l leaf) bool {
 		slices.Equal(sans(c), sorted(l.hosts)) &&
 		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) == slices.Contains(l.usages, usageServer) &&
 		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) == slices.Contains(l.usages, usageClient) &&
+		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) == slices.Contains(l.usages, usageEntries) &&
 		p.lasting(c.NotAfter, life, p.cas[l.ca].Cert.NotAfter)
 }
 

@@ -33,7 +33,7 @@ const (
 // Names in the store that never go to a node.
 const (
 	certAdmin    = "admin"           // for the admin kubeconfig
-	certOperator = node.OperatorName // for the peer API
+	certOperator = node.OperatorName // for the peer API; node.InventoryName beside it, for entries
 )
 
 // authority is one CA: its name in the store, what its subject says and who signs it.

@@ -27,6 +27,7 @@ const (
 	usageCRLSign  = "crl sign"
 	usageServer   = "server auth"
 	usageClient   = "client auth"
+	usageEntries  = "code signing" // there is none for inventories, and this one no TLS takes
 )
 
 // Pair is a certificate and, once it was needed, its private key.

@@ -21,6 +21,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`"fingerprint": "[0-9a-f]{64}"`), `"fingerprint": "FINGERPRINT"`},
 	{regexp.MustCompile(`"operator": "[0-9a-f]{64}"`), `"operator": "FINGERPRINT"`},
+	{regexp.MustCompile(`\\"fingerprint\\":\\"[0-9a-f]{64}\\"`), `\"fingerprint\":\"FINGERPRINT\"`},
+	{regexp.MustCompile(`"(signature|certificate)": "[0-9A-Za-z+/=]+"`), `"$1": "BASE64"`},
 	{regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----`), "PUBLIC KEY"},
 }
 
