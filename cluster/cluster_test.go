@@ -198,6 +198,22 @@ nodes:
 	}
 }
 
+// TestOnlyBalancer: one dedicated balancer without a VIP is where the API is, and in the API servers' certificates.
+func TestOnlyBalancer(t *testing.T) {
+	spec := parse(t, `cluster: {name: demo}
+network: {loadBalancer: {mode: dedicated}}
+nodes:
+  - {name: lb1, roles: [lb], address: 10.0.0.31/24}
+  - {name: cp1, roles: [etcd, control-plane], address: 10.0.0.11/24}
+`)
+	if host, port := spec.APIEndpoint(); host != "10.0.0.31" || port != 8443 {
+		t.Errorf("endpoint %s:%d", host, port)
+	}
+	if _, addrs := spec.APIServerSANs(); !slices.Contains(addrs, netip.MustParseAddr("10.0.0.31")) {
+		t.Errorf("certificates for %v", addrs)
+	}
+}
+
 func TestSnippetsFor(t *testing.T) {
 	spec := Spec{Butane: map[Role][]string{RoleAll: {"all"}, RoleWorker: {"w"}, RoleEtcd: {"e1", "e2"}}}
 	got := spec.SnippetsFor(Node{Roles: []Role{RoleWorker, RoleEtcd}, Butane: []string{"own"}})

@@ -83,7 +83,9 @@ func (s *Spec) contractNodes(fingerprints map[string]string) []node.Node {
 
 func (s *Spec) contractTuning() node.Tuning {
 	grace, _ := node.ParseDuration(s.Tuning.FormationGrace)
-	return node.Tuning{FormationGrace: grace}
+	advert, _ := node.ParseDuration(s.Tuning.VRRPAdvert)
+	check, _ := node.ParseDuration(s.Tuning.APICheckTimeout)
+	return node.Tuning{FormationGrace: grace, VRRPAdvert: advert, APICheckTimeout: check}
 }
 
 // canonicalMAC is lower case with colons, however the user wrote it; "" without one.

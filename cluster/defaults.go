@@ -15,6 +15,8 @@ func (s *Spec) setDefaults() {
 	set(&s.Network.Proxy.Mode, defaultProxyMode(s.Kubernetes.Version))
 	s.Network.setDefaults(len(s.NodesWith(RoleControlPlane)))
 	set(&s.Tuning.FormationGrace, "20s")
+	set(&s.Tuning.VRRPAdvert, node.DefaultVRRPAdvert.String())
+	set(&s.Tuning.APICheckTimeout, node.DefaultAPICheckTimeout.String())
 	s.setPayloadDefaults()
 }
 

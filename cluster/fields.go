@@ -38,7 +38,7 @@ var fields = map[string]Field{
 	"Spec.vsphere":    {Doc: "Where in vCenter the machines live, and how large they are."},
 	"Spec.butane":     {Doc: "Butane files for every node of a role, relative to this file; the role `all` is every node."},
 	"Spec.nodes":      {Doc: "The machines."},
-	"Spec.tuning":     {Doc: "For machines and networks that are much slower than most."},
+	"Spec.tuning":     {Doc: "For machines and networks that are slower or quicker than most."},
 	"Spec.debug":      {Doc: "Opens a login on the console. Never for production.", Default: "false"},
 
 	"Cluster.name":   {Doc: "Name of the cluster: a DNS label."},
@@ -67,7 +67,7 @@ var fields = map[string]Field{
 	"Image.rootSlot":       {Doc: "Size of one root slot.", Default: "450MiB"},
 	"Image.outputs":        {Doc: "Formats to write.", Default: "[raw]", Enum: outputs},
 
-	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated."},
+	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated; a single dedicated balancer may do without, and is then reached at its own address."},
 	"Network.gateway":      {Doc: "Default route of every node that names none of its own."},
 	"Network.dns":          {Doc: "Resolvers of the nodes and of CoreDNS."},
 	"Network.ntp":          {Doc: "Time servers, names or addresses."},
@@ -123,7 +123,9 @@ var fields = map[string]Field{
 	"Node.butane":    {Doc: "Butane files for this node, relative to this file."},
 	"Node.vsphere":   {Doc: "Size of this node's machine, before that of its roles."},
 
-	"Tuning.formationGrace": {Doc: "How long a first formation waits for all etcd members before a majority of them begins, like 20s or 1m30s; at most an hour. With all of them there nobody waits.", Default: "20s"},
+	"Tuning.formationGrace":  {Doc: "How long a first formation waits for all etcd members before a majority of them begins, like 20s or 1m30s; at most an hour. With all of them there nobody waits.", Default: "20s"},
+	"Tuning.vrrpAdvert":      {Doc: "How often the holder of the VIP says that it lives, in hundredths of a second, from 10ms to 10s. Another balancer takes the VIP when nothing was heard for some 3.3 times as long..", Default: node.DefaultVRRPAdvert.String()},
+	"Tuning.apiCheckTimeout": {Doc: "How long an API server may take to answer a balancer, from 100ms to 1m.", Default: node.DefaultAPICheckTimeout.String()},
 
 	"Interface.name": {Doc: "By name, like ens192."},
 	"Interface.mac":  {Doc: "By MAC address, like 52:54:00:12:34:56."},

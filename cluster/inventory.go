@@ -87,11 +87,14 @@ func (s *Spec) VIP() netip.Addr {
 	return a
 }
 
-// APIEndpoint is what clients outside the nodes use: the VIP, the external balancer, or the only control plane.
+// APIEndpoint is what clients outside the nodes use: the VIP, the only balancer, the external one, or the only control plane.
 func (s *Spec) APIEndpoint() (host string, port int) {
 	lb := s.Network.LoadBalancer
 	switch lb.Mode {
 	case node.ModeStacked, node.ModeDedicated:
+		if only, ok := s.onlyBalancer(); ok {
+			return only.Addr().String(), lb.Port
+		}
 		return s.Network.VIP, lb.Port
 	case node.ModeExternal:
 		return lb.Host, lb.Port
@@ -100,6 +103,15 @@ func (s *Spec) APIEndpoint() (host string, port int) {
 		return n.Addr().String(), node.APIPort
 	}
 	return "", node.APIPort
+}
+
+// onlyBalancer is the dedicated balancer that needs no VIP because there is no other.
+func (s *Spec) onlyBalancer() (Node, bool) {
+	balancers := s.NodesWith(RoleLB)
+	if s.Network.LoadBalancer.Mode != node.ModeDedicated || s.Network.VIP != "" || len(balancers) != 1 {
+		return Node{}, false
+	}
+	return balancers[0], true
 }
 
 // APIServerSANs is every name and address that an API server's certificate must carry, each list sorted and without
@@ -112,6 +124,9 @@ func (s *Spec) APIServerSANs() (names []string, addrs []netip.Addr) {
 	}
 	if vip := s.VIP(); vip.IsValid() {
 		addrs = append(addrs, vip)
+	}
+	if only, ok := s.onlyBalancer(); ok {
+		addrs = append(addrs, only.Addr())
 	}
 	if host := s.Network.LoadBalancer.Host; host != "" {
 		if a, err := netip.ParseAddr(host); err == nil {

@@ -128,9 +128,11 @@ type Machine struct {
 	Network string `yaml:"network,omitempty"` // default: vsphere.network
 }
 
-// Tuning is for machines and networks that are much slower than most. Lengths of time are written as Go does: 20s, 1m30s.
+// Tuning is for machines and networks that are slower or quicker than most. Lengths of time are written as Go does: 20s, 1m30s.
 type Tuning struct {
-	FormationGrace string `yaml:"formationGrace,omitempty"` // default 20s
+	FormationGrace  string `yaml:"formationGrace,omitempty"`  // default 20s
+	VRRPAdvert      string `yaml:"vrrpAdvert,omitempty"`      // default 300ms
+	APICheckTimeout string `yaml:"apiCheckTimeout,omitempty"` // default 1s
 }
 
 // Role is what a node does.

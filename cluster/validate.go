@@ -30,12 +30,29 @@ func (s *Spec) validate(d *document) {
 }
 
 func (t Tuning) validate(d *document) {
-	grace, err := node.ParseDuration(t.FormationGrace)
-	if p := at("tuning", "formationGrace"); err != nil {
-		d.fail(p, "like 20s or 1m30s", "%q is not a length of time", t.FormationGrace)
-	} else if time.Duration(grace) > node.MaxGrace {
-		d.fail(p, "20s is the default", "a first formation cannot wait longer than %s for its members", node.MaxGrace)
+	p := at("tuning")
+	if grace, ok := d.duration(p.with("formationGrace"), t.FormationGrace); ok && time.Duration(grace) > node.MaxGrace {
+		d.fail(p.with("formationGrace"), "20s is the default", "a first formation cannot wait longer than %s for its members", node.MaxGrace)
 	}
+	for _, k := range []struct {
+		key, value string
+		refuse     func(node.Duration) (why, hint string)
+	}{{"vrrpAdvert", t.VRRPAdvert, node.RefuseAdvert}, {"apiCheckTimeout", t.APICheckTimeout, node.RefuseCheckTimeout}} {
+		if length, ok := d.duration(p.with(k.key), k.value); ok {
+			if why, hint := k.refuse(length); why != "" {
+				d.fail(p.with(k.key), hint, "%s", why)
+			}
+		}
+	}
+}
+
+// duration reads a length of time.
+func (d *document) duration(p path, text string) (node.Duration, bool) {
+	length, err := node.ParseDuration(text)
+	if err != nil {
+		d.fail(p, "like 20s or 1m30s", "%q is not a length of time", text)
+	}
+	return length, err == nil
 }
 
 var (

@@ -75,7 +75,9 @@ func (s *Spec) validateLoadBalancer(d *document) {
 	case node.ModeStacked:
 		s.validateVIP(d, RoleControlPlane)
 	case node.ModeDedicated:
-		s.validateVIP(d, RoleLB)
+		if _, ok := s.onlyBalancer(); !ok {
+			s.validateVIP(d, RoleLB)
+		}
 	case node.ModeNone, node.ModeExternal:
 		if s.Network.VIP != "" {
 			d.fail(at("network", "vip"), "use loadBalancer.mode stacked or dedicated, or remove the VIP", "nobody holds the VIP in load balancer mode %s", lb.Mode)
@@ -87,7 +89,7 @@ func (s *Spec) validateLoadBalancer(d *document) {
 func (s *Spec) validateVIP(d *document, role Role) {
 	p := at("network", "vip")
 	if s.Network.VIP == "" {
-		d.fail(p, "a free address in the nodes' subnet", "load balancer mode %s needs a VIP", s.Network.LoadBalancer.Mode)
+		d.fail(p, "a free address in the nodes' subnet; one balancer alone, of mode dedicated, does without", "load balancer mode %s needs a VIP", s.Network.LoadBalancer.Mode)
 		return
 	}
 	vip := s.VIP()

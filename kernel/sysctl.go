@@ -7,7 +7,6 @@ func Sysctls() []Sysctl {
 		{"net.ipv4.ip_forward", "1", "", "a node routes its pods' traffic"},
 		{"net.bridge.bridge-nf-call-iptables", "1", "br_netfilter", "packets between pods on one bridge pass the service rules"},
 		{"net.bridge.bridge-nf-call-ip6tables", "1", "br_netfilter", "as above, IPv6"},
-		{"net.ipv4.ip_nonlocal_bind", "1", "", "the load balancer listens on the virtual address before it holds it"},
 
 		{"net.netfilter.nf_conntrack_max", "262144", "nf_conntrack", "connections tracked at once: at most about 85 MB when full"},
 		{"net.netfilter.nf_conntrack_buckets", "65536", "nf_conntrack", "hash table for it: four entries a bucket when full, 512 KiB"},

@@ -95,6 +95,10 @@ func TestRefuse(t *testing.T) {
 		"scheduler":           {`"scheduler": "rr"`, `"scheduler": "random"`, "network.scheduler"},
 		"grace":               {`"runtime": {`, `"tuning": {"formationGrace": "-1s"}, "runtime": {`, `"-1s" is not a length of time`},
 		"long grace":          {`"runtime": {`, `"tuning": {"formationGrace": "61m"}, "runtime": {`, "tuning.formationGrace: is above 1h0m0s"},
+		"advert":              {`"runtime": {`, `"tuning": {"vrrpAdvert": "305ms"}, "runtime": {`, "tuning.vrrpAdvert: 305ms is not in hundredths of a second"},
+		"long advert":         {`"runtime": {`, `"tuning": {"vrrpAdvert": "11s"}, "runtime": {`, "tuning.vrrpAdvert: 11s is not between 10ms and 10s"},
+		"check timeout":       {`"runtime": {`, `"tuning": {"apiCheckTimeout": "1ms"}, "runtime": {`, "tuning.apiCheckTimeout: 1ms is not between 100ms and 1m0s"},
+		"no VIP, no balancer": {`"mode": "none"`, `"mode": "dedicated"`, "api.vip: is missing, and 0 nodes have the role lb"},
 		"runtime":             {`"name": "containerd"`, `"name": "docker"`, "runtime.name"},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)

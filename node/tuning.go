@@ -6,13 +6,63 @@ import (
 	"time"
 )
 
-// Tuning is for machines and networks that are much slower than most.
+// Tuning is for machines and networks that are slower or quicker than most. What is zero has its default.
 type Tuning struct {
-	FormationGrace Duration `json:"formationGrace"` // how long a first formation waits for all etcd members before a majority begins
+	FormationGrace  Duration `json:"formationGrace"`           // how long a first formation waits for all etcd members before a majority begins
+	VRRPAdvert      Duration `json:"vrrpAdvert,omitzero"`      // how often the holder of the VIP says that it lives
+	APICheckTimeout Duration `json:"apiCheckTimeout,omitzero"` // how long an API server may take to answer a balancer
 }
 
 // MaxGrace bounds Tuning.FormationGrace.
 const MaxGrace = time.Hour
+
+// Tuning.VRRPAdvert counts in hundredths of a second, as VRRP's version 3 does (RFC 5798, section 5.2.7): adverts missing for
+// some 3.3 times as long make another balancer take the address. The default is the shortest that did not move the address of a
+// busy pair (docs/benchmarks.md).
+const (
+	DefaultVRRPAdvert = 300 * time.Millisecond
+	MinVRRPAdvert     = 10 * time.Millisecond
+	MaxVRRPAdvert     = 10 * time.Second
+)
+
+// Tuning.APICheckTimeout, by default and at most.
+const (
+	DefaultAPICheckTimeout = time.Second
+	MinAPICheckTimeout     = 100 * time.Millisecond
+	MaxAPICheckTimeout     = time.Minute
+)
+
+// Advert is VRRPAdvert or its default.
+func (t Tuning) Advert() time.Duration { return or(t.VRRPAdvert, DefaultVRRPAdvert) }
+
+// CheckTimeout is APICheckTimeout or its default.
+func (t Tuning) CheckTimeout() time.Duration { return or(t.APICheckTimeout, DefaultAPICheckTimeout) }
+
+func or(d Duration, byDefault time.Duration) time.Duration {
+	if d == 0 {
+		return byDefault
+	}
+	return time.Duration(d)
+}
+
+// RefuseAdvert says why a length of time cannot be VRRPAdvert, and what can; why is empty if it can.
+func RefuseAdvert(d Duration) (why, hint string) {
+	switch a := time.Duration(d); {
+	case a < MinVRRPAdvert || a > MaxVRRPAdvert:
+		return fmt.Sprintf("%s is not between %s and %s", a, MinVRRPAdvert, MaxVRRPAdvert), DefaultVRRPAdvert.String() + " is the default"
+	case a%MinVRRPAdvert != 0:
+		return fmt.Sprintf("%s is not in hundredths of a second, as VRRP counts", a), "write " + a.Round(MinVRRPAdvert).String()
+	}
+	return "", ""
+}
+
+// RefuseCheckTimeout is RefuseAdvert for APICheckTimeout.
+func RefuseCheckTimeout(d Duration) (why, hint string) {
+	if t := time.Duration(d); t < MinAPICheckTimeout || t > MaxAPICheckTimeout {
+		return fmt.Sprintf("%s is not between %s and %s", t, MinAPICheckTimeout, MaxAPICheckTimeout), DefaultAPICheckTimeout.String() + " is the default"
+	}
+	return "", ""
+}
 
 // Duration is a length of time, written as Go does: 20s, 1m30s.
 type Duration time.Duration
@@ -36,8 +86,15 @@ func (d *Duration) UnmarshalText(text []byte) (err error) {
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 func (t Tuning) validate() error {
+	var errs []error
 	if time.Duration(t.FormationGrace) > MaxGrace {
-		return errors.New("tuning.formationGrace: is above " + MaxGrace.String())
+		errs = append(errs, errors.New("tuning.formationGrace: is above "+MaxGrace.String()))
 	}
-	return nil
+	if why, _ := RefuseAdvert(t.VRRPAdvert); why != "" && t.VRRPAdvert != 0 {
+		errs = append(errs, errors.New("tuning.vrrpAdvert: "+why))
+	}
+	if why, _ := RefuseCheckTimeout(t.APICheckTimeout); why != "" && t.APICheckTimeout != 0 {
+		errs = append(errs, errors.New("tuning.apiCheckTimeout: "+why))
+	}
+	return errors.Join(errs...)
 }

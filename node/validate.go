@@ -83,6 +83,9 @@ func (c *Config) validateNodes() error {
 	if n := len(c.WithRole(Etcd)); n%2 == 0 {
 		errs = append(errs, fmt.Errorf("nodes: %d have the role %s, which must be odd", n, Etcd))
 	}
+	if n := len(c.WithRole(LB)); n != 1 && c.API.Mode == ModeDedicated && !c.API.VIP.IsValid() {
+		errs = append(errs, fmt.Errorf("api.vip: is missing, and %d nodes have the role %s: only a single one serves on its own address", n, LB))
+	}
 	return errors.Join(errs...)
 }
 
@@ -146,8 +149,8 @@ func (a API) validate() error {
 		return fmt.Errorf("api.mode: %q is none of %q", a.Mode, Modes)
 	}
 	var errs []error
-	if vip := a.Mode == ModeStacked || a.Mode == ModeDedicated; vip != a.VIP.IsValid() {
-		errs = append(errs, fmt.Errorf("api.vip: must be set for the modes %s and %s and for no other", ModeStacked, ModeDedicated))
+	if vip := a.Mode == ModeStacked || a.Mode == ModeDedicated; a.VIP.IsValid() && !vip || a.Mode == ModeStacked && !a.VIP.IsValid() {
+		errs = append(errs, fmt.Errorf("api.vip: must be set for mode %s, may be for %s, and for no other", ModeStacked, ModeDedicated))
 	}
 	if a.Host == "" {
 		errs = append(errs, errors.New("api.host: is empty"))

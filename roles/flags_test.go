@@ -62,7 +62,7 @@ func checkFlags(t *testing.T, name, program string, args []string) int {
 func TestFlagsAreOurs(t *testing.T) {
 	overridable := map[string][]string{
 		"etcd": {"enable-grpc-gateway", "experimental-compact-hash-check-enabled", "experimental-initial-corrupt-check", "feature-gates", "logger", "tls-min-version"},
-		"kube-apiserver": {"allow-privileged", "enable-admission-plugins", "enable-aggregator-routing", "goaway-chance", "kubelet-preferred-address-types",
+		"kube-apiserver": {"allow-privileged", "enable-admission-plugins", "enable-aggregator-routing", "etcd-healthcheck-timeout", "etcd-readycheck-timeout", "goaway-chance", "kubelet-preferred-address-types",
 			"profiling", "service-account-issuer", "shutdown-delay-duration", "shutdown-send-retry-after", "tls-min-version"},
 		"kube-controller-manager": {"cluster-name", "flex-volume-plugin-dir", "profiling", "tls-min-version"},
 		"kube-scheduler":          {"tls-min-version"},

@@ -11,6 +11,7 @@ import (
 
 	"slipway/internal/testtool"
 	"slipway/roles"
+	"slipway/roles/lb"
 )
 
 // These tests ask the programs themselves whether they take what was generated.
@@ -105,9 +106,21 @@ func TestNftTakesRules(t *testing.T) {
 
 func TestBashTakesScripts(t *testing.T) {
 	bash := testtool.Find(t, "bash")
-	for _, file := range []string{"/etc/slipway/keepalived-check", "/etc/slipway/keepalived-interface"} {
+	for _, file := range []string{"/etc/slipway/keepalived-check", "/etc/slipway/keepalived-interface", "/etc/slipway/keepalived-notify"} {
 		with(t, file, func(n laidOut, path string) { run(t, n, bash, "-n", path) })
 	}
+}
+
+// TestNotifyKeepsLastState: the script that keepalived tells its states leaves the last one.
+func TestNotifyKeepsLastState(t *testing.T) {
+	bash := testtool.Find(t, "bash")
+	with(t, "/etc/slipway/keepalived-notify", func(n laidOut, path string) {
+		n.write(t, "/told", 0o644, []byte("INSTANCE \"api\" FAULT 200\nINSTANCE \"api\" BACKUP 200\nINSTANCE \"api\" MASTER 200\nINSTANCE \"api\" MASTER_RX_LOWER_PRI 200\nGROUP \"api\" FAULT 0\n"))
+		run(t, n, bash, path, "an argument", filepath.Join(n.dir, "told"))
+		if got, err := os.ReadFile(filepath.Join(n.dir, lb.StateFile)); err != nil || string(got) != "MASTER\n" {
+			t.Errorf("%s: the state is %q, %v", n.name, got, err)
+		}
+	})
 }
 
 // TestSystemdTakesUnits lets systemd read every unit. It complains about programs that this machine has not, and

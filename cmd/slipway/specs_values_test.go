@@ -86,7 +86,9 @@ var specValues = map[string]words{
 	"payloads.*.version":         {[]string{"v1.2.3", "v3.6.16", "v3.7.3", "3.10.1"}, []string{"1.2.3", "latest"}},
 	"runtime.mirrors.*":          urls,
 	"runtime.mirrors.*=":         {[]string{"docker.io", "registry.example.org:5000", "_default"}, []string{"../x", "UP.example.org", "a/b"}},
+	"tuning.apiCheckTimeout":     {[]string{"1s", "100ms", "2500ms", "1m"}, []string{"0s", "99ms", "61s", "1"}},
 	"tuning.formationGrace":      {[]string{"20s", "0s", "1m30s", "1h"}, []string{"20", "-1s", "2h", "soon"}},
+	"tuning.vrrpAdvert":          {[]string{"10ms", "300ms", "1s", "1.25s"}, []string{"0s", "5ms", "305ms", "11s", "soon"}},
 	"vsphere.cluster":            places,
 	"vsphere.datacenter":         places,
 	"vsphere.datastore":          places,
@@ -134,6 +136,12 @@ var specShapes = []func() map[string]any{
 			"network": map[string]any{"vip": "10.0.0.10", "loadBalancer": map[string]any{"mode": "dedicated"}},
 			"nodes": []any{specNode("lb1", "10.0.0.21/24", "lb"), specNode("e1", "10.0.0.31/24", "etcd"), specNode("cp1", "10.0.0.41/24", "control-plane"),
 				specNode("cp2", "10.0.0.42/24", "control-plane"), specNode("w1", "10.0.0.51/24", "worker")}}
+	},
+	func() map[string]any { // one balancer without a VIP
+		return map[string]any{"cluster": map[string]any{"name": "demo"},
+			"network": map[string]any{"loadBalancer": map[string]any{"mode": "dedicated"}},
+			"nodes": []any{specNode("lb1", "10.0.0.21/24", "lb"), specNode("n1", "10.0.0.11/24", "etcd", "control-plane"),
+				specNode("n2", "10.0.0.12/24", "control-plane", "worker")}}
 	},
 	func() map[string]any { // two subnets, each with a router of its own
 		first, second := specNode("n1", "10.0.0.11/24", "etcd", "control-plane"), specNode("w1", "10.0.1.11/24", "worker")

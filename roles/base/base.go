@@ -19,18 +19,25 @@ import (
 //go:embed *.tmpl
 var templates embed.FS
 
+// AdminSocket is where the loopback load balancer answers root.
+const AdminSocket = "/run/slipway-apilb/admin.sock"
+
 type data struct {
 	*role.Node
-	ControlPlanes []node.Node
-	LocalAPI      string // host:port of the loopback load balancer
-	APIPort       int
+	LocalAPI           string // host:port of the loopback load balancer
+	Admin              string
+	Checked            bool
+	Defaults, Backends string // of haproxy's configuration
 }
 
 // Render never asks for more than haproxy and the runtime's package, which every image has.
 func Render(n *role.Node) (role.Output, error) {
-	b := role.NewBuilder(templates, data{
-		Node: n, ControlPlanes: n.With(node.ControlPlane), LocalAPI: role.LocalAPI(), APIPort: node.APIPort,
-	})
+	d := data{Node: n, LocalAPI: role.LocalAPI(), Admin: AdminSocket, Checked: len(n.With(node.ControlPlane)) > 1}
+	var err error
+	if d.Defaults, d.Backends, err = n.Balancer(d.Checked); err != nil {
+		return role.Output{}, fmt.Errorf("rendering loopback load balancer: %w", err)
+	}
+	b := role.NewBuilder(templates, d)
 	b.File("/etc/slipway/apilb.cfg", 0o644, "apilb.cfg.tmpl")
 	b.Unit("slipway-apilb.service")
 	b.File("/etc/containerd/config.toml", 0o644, "containerd.toml.tmpl")

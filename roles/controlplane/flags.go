@@ -46,7 +46,11 @@ func apiServerFlags(n *role.Node) role.Args {
 	}
 	if len(n.With(node.ControlPlane)) > 1 {
 		args["goaway-chance"] = "0.001"        // spreads long-lived clients again after an API server was away
-		args["shutdown-delay-duration"] = "5s" // not ready yet still serving: the balancers need 2 s to see it
+		args["shutdown-delay-duration"] = "5s" // not ready yet still serving: the balancers need 1 s to see it
+		// Two questions to etcd, one after the other, are in the answer that the balancers wait for: one that says in time that etcd
+		// does not answer is not taken for dead.
+		share := (n.Tuning.CheckTimeout() * 2 / 5).String()
+		args["etcd-healthcheck-timeout"], args["etcd-readycheck-timeout"] = share, share
 		args["shutdown-send-retry-after"] = "true"
 	}
 	return args

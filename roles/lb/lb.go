@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"slipway/node"
 	"slipway/roles/role"
@@ -21,16 +22,24 @@ var templates embed.FS
 // Were the API part of it, one bad API server would make the address wander between healthy balancers.
 const HealthPort = 7444
 
+// AdminSocket is where haproxy answers root: its own state, and that of the API servers.
+const AdminSocket = "/run/slipway-lb/admin.sock"
+
+// StateFile holds keepalived's state of the virtual address in its own words (MASTER, BACKUP, FAULT, STOP), while it runs.
+const StateFile = "/run/slipway-keepalived/state"
+
 type data struct {
 	*role.Node
-	ControlPlanes []node.Node
-	APIPort       int
-	Bind          string // host:port that clients use
-	Health        string
-	HealthPort    int
-	RouterID      byte
-	Priority      int
-	Peers         []netip.Addr // the other balancers
+	Admin              string
+	Defaults, Backends string // of haproxy's configuration
+	Bind               string // host:port that clients use
+	Health             string
+	HealthPort         int
+	RouterID           byte
+	Priority           int
+	Advert             string       // in seconds
+	State              string       // StateFile
+	Peers              []netip.Addr // the other balancers
 }
 
 // Render is empty on nodes that balance nothing.
@@ -43,20 +52,26 @@ func Render(n *role.Node) (role.Output, error) {
 	if n.API.Mode == "stacked" && n.API.Port == node.APIPort {
 		return role.Output{}, fmt.Errorf("rendering load balancer: port %d is the API servers' own\nhint: choose another loadBalancer.port", n.API.Port)
 	}
+	defaults, backends, err := n.Balancer(true)
+	if err != nil {
+		return role.Output{}, fmt.Errorf("rendering load balancer: %w", err)
+	}
 	d := data{
-		Node: n, ControlPlanes: n.With(node.ControlPlane), APIPort: node.APIPort,
+		Node: n, Admin: AdminSocket, Defaults: defaults, Backends: backends,
 		Bind:       role.HostPort(bind(n), n.API.Port),
 		Health:     role.HostPort(role.Loopback(), HealthPort),
 		HealthPort: HealthPort,
-		Priority:   priority(at), Peers: peers(n, balancers),
+		Priority:   priority(at), Peers: peers(n, balancers), State: StateFile,
+		Advert: strconv.FormatFloat(n.Tuning.Advert().Seconds(), 'f', -1, 64),
 	}
 	b := role.NewBuilder(templates, &d)
 	b.File("/etc/slipway/lb.cfg", 0o644, "lb.cfg.tmpl")
 	b.Unit("slipway-lb.service")
 	if n.API.VIP.IsValid() {
-		d.RouterID = routerID(n.API.VIP)
+		d.RouterID = RouterID(n.API.VIP)
 		b.File("/etc/slipway/keepalived.conf", 0o600, "keepalived.conf.tmpl")
 		b.File("/etc/slipway/keepalived-check", 0o700, "keepalived-check.tmpl")
+		b.File("/etc/slipway/keepalived-notify", 0o700, "keepalived-notify.tmpl")
 		b.File("/etc/slipway/keepalived-interface", 0o700, "keepalived-interface.tmpl")
 		b.Unit("slipway-keepalived.service")
 	}
@@ -84,9 +99,9 @@ func peers(n *role.Node, balancers []node.Node) []netip.Addr {
 	return list
 }
 
-// routerID derives VRRP's one-byte group number (1-255, RFC 5798 section 5.2.3) from the address: two clusters in one
+// RouterID derives VRRP's one-byte group number (1-255, RFC 5798 section 5.2.3) from the address: two clusters in one
 // subnet have different addresses, so mostly different numbers, and unicast keeps even equal ones apart.
-func routerID(vip netip.Addr) byte {
+func RouterID(vip netip.Addr) byte {
 	for _, b := range slices.Backward(vip.AsSlice()) {
 		if b != 0 {
 			return b

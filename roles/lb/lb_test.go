@@ -13,8 +13,8 @@ func TestRouterID(t *testing.T) {
 	for vip, want := range map[string]byte{
 		"10.0.0.10": 10, "10.0.7.0": 7, "10.0.0.255": 255, "10.0.0.0": 10, "0.0.0.0": 1, "fd00::1:0": 1,
 	} {
-		if got := routerID(netip.MustParseAddr(vip)); got != want {
-			t.Errorf("routerID(%s) = %d, want %d", vip, got, want)
+		if got := RouterID(netip.MustParseAddr(vip)); got != want {
+			t.Errorf("RouterID(%s) = %d, want %d", vip, got, want)
 		}
 	}
 }

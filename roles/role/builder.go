@@ -16,7 +16,7 @@ import (
 	"slipway/node"
 )
 
-//go:embed kubeconfig.tmpl
+//go:embed *.tmpl
 var shared embed.FS
 
 // Builder collects what a role's templates give. The first error sticks, and only Output returns it: a role reads as the
