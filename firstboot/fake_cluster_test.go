@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -48,7 +49,8 @@ type fakeAPI struct {
 	objects map[string]map[string]any
 	node    string // boot that the kubelet reported
 	csrs    []*kube.CSR
-	refuses map[string]int // names of requests whose approval is answered by this code
+	lease   json.RawMessage // who applies objects; renewing it is no act
+	refuses map[string]int  // names of requests whose approval is answered by this code
 }
 
 func newFakeAPI(w *fakeWorld) *fakeAPI {
@@ -148,6 +150,8 @@ func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "ok")
 	case strings.HasPrefix(path, "/apis/certificates.k8s.io/"):
 		a.serveCSR(w, r)
+	case strings.HasPrefix(path, "/apis/coordination.k8s.io/"):
+		a.serveLease(w, r)
 	case r.Method == http.MethodPatch:
 		a.apply(w, r)
 	case path == nodesPath:
@@ -181,6 +185,17 @@ func (a *fakeAPI) apply(w http.ResponseWriter, r *http.Request) {
 	}
 	a.w.change("apply "+r.URL.Path, func() error { a.objects[r.URL.Path] = object; return nil })
 	fmt.Fprintln(w, "{}")
+}
+
+func (a *fakeAPI) serveLease(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		a.lease, _ = io.ReadAll(r.Body)
+	}
+	if a.lease == nil {
+		http.Error(w, `{"message":"not found"}`, http.StatusNotFound)
+		return
+	}
+	w.Write(a.lease)
 }
 
 // read gives an object; a deployment is available once the node could run it.

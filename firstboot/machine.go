@@ -37,12 +37,15 @@ type machine struct {
 	met     meetings // what the other etcd nodes said
 	callers callers  // who was heard
 	refused refusals // certificate requests that the inventory does not vouch for
+
+	claim kube.Claim // to the lease of the objects; the objects step's alone
 }
 
 func newMachine(h Host, cfg *node.Config, instance string, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
 	return &machine{
 		Host: h, cfg: cfg, self: cfg.Self(), instance: instance, out: out, journal: j, peers: peers,
 		notices: status.NewBoard(h.Clock.Now), log: log, began: h.Clock.Now(),
+		claim: kube.Claim{Name: objectsLease, Node: cfg.Node, Duration: leaseDuration},
 	}
 }
 

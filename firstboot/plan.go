@@ -39,7 +39,7 @@ func (n *machine) controlSteps() []Step {
 		{Name: "member", Roles: []node.Role{node.Etcd}, After: []string{"etcd"}, Observe: n.observeMember, Act: n.settle, Limit: time.Minute},
 		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "member"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
-		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: time.Minute},
+		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: leaseDuration / 3},
 	}
 }
 
