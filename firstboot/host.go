@@ -2,6 +2,7 @@ package firstboot
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"net/http"
 	"time"
@@ -23,6 +24,11 @@ type FS interface {
 type Runner interface {
 	Run(ctx context.Context, name string, args ...string) (string, error)
 	Feed(ctx context.Context, input, name string, args ...string) (string, error) // with a standard input
+}
+
+// Streamer runs a program and passes on its standard output as it comes.
+type Streamer interface {
+	Stream(ctx context.Context, to io.Writer, name string, args ...string) error
 }
 
 // Fetcher does one HTTP exchange.
@@ -51,6 +57,7 @@ type Clock interface {
 type Host struct {
 	FS      FS
 	Run     Runner
+	Streams Streamer // only for who looks into the node
 	Clients Clients
 	Clock   Clock
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"path"
 	"strings"
@@ -34,6 +35,32 @@ func (Exec) Feed(ctx context.Context, input, name string, args ...string) (strin
 		return out.String(), fmt.Errorf("running %s: %w%s", path.Base(name), err, tail(errs.String()))
 	}
 	return out.String(), nil
+}
+
+// Stream passes the program's standard output on as it comes, until its end or the context's. Who takes nothing any more has to
+// end the context: a program that is silent does not notice.
+func (Exec) Stream(ctx context.Context, to io.Writer, name string, args ...string) error {
+	errs := &lastBytes{}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = to, errs
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return fmt.Errorf("running %s: %w%s", path.Base(name), err, tail(string(*errs)))
+	}
+	return nil
+}
+
+// lastBytes keeps the last kilobytes of what is written to it.
+type lastBytes []byte
+
+// Write takes everything.
+func (l *lastBytes) Write(p []byte) (int, error) {
+	*l = append(*l, p...)
+	*l = (*l)[max(0, len(*l)-4096):]
+	return len(p), nil
 }
 
 func tail(text string) string {

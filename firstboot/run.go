@@ -99,7 +99,7 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 		out.logf("%v", err)
 	}
 	j, lost := journal.Open(files, cfg.EtcdToken())
-	host := Host{FS: files, Run: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
+	host := Host{FS: files, Run: Exec{}, Streams: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
 	d := &daemon{reporter: status.NewReporter(cfg.Node, out.console, o.Now)}
 	instance, fleeting := openInstance(files, o.Random)
 	d.machine = newMachine(host, cfg, instance, rendered, j, peerCaller{base: id.client(o.Now), cluster: cfg.Cluster, random: o.Random}, out.logf)
@@ -135,7 +135,7 @@ func (d *daemon) serverOptions(id identity, now func() time.Time) peer.ServerOpt
 		w = window{}
 	}
 	return peer.ServerOptions{
-		Certificate: id.pair, CA: id.ca, Config: d.machine.cfg, Node: d,
+		Certificate: id.pair, CA: id.ca, Config: d.machine.cfg, Node: d, Inside: d.machine.inspector(d.status),
 		Clock: peer.Clock{Now: now, From: w.from, Until: w.until},
 		Refused: func(address string, why error) {
 			d.machine.notices.Put(status.Notice{Kind: "caller", Name: address, Text: why.Error()}, strangersStay)
@@ -143,8 +143,11 @@ func (d *daemon) serverOptions(id identity, now func() time.Time) peer.ServerOpt
 	}
 }
 
-// Status and Attest make the daemon a peer.Node. Notices are as of now: the engine's document may be some seconds old.
-func (d *daemon) Status(peer.Caller) status.Document {
+// Status and Attest make the daemon a peer.Node.
+func (d *daemon) Status(peer.Caller) status.Document { return d.status() }
+
+// status is the engine's document, which may be some seconds old, with the notices as of now.
+func (d *daemon) status() status.Document {
 	doc := d.reporter.Latest()
 	doc.Notices = d.machine.notices.List()
 	return doc

@@ -71,7 +71,7 @@ func clockFloor(files FS, cfg *node.Config) (time.Time, error) {
 	return cfg.NotBefore, nil
 }
 
-// firstEnd is when the first certificate of a file ends.
+// firstEnd is when the first certificate of a file ends. There may be keys in it as well.
 func firstEnd(files FS, bundle string) (time.Time, error) {
 	data, err := files.ReadFile(bundle)
 	if err != nil {
@@ -79,6 +79,9 @@ func firstEnd(files FS, bundle string) (time.Time, error) {
 	}
 	var first time.Time
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("reading certificate %s: %w", bundle, err)

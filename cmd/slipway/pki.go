@@ -20,9 +20,12 @@ type clusterOptions struct {
 	identities []string
 }
 
-func (o *clusterOptions) addFlags(cmd *cobra.Command) {
+func (o *clusterOptions) addFlags(cmd *cobra.Command) { o.addFlagsAs(cmd, "f") }
+
+// addFlagsAs adds them with another short name for --file, or none.
+func (o *clusterOptions) addFlagsAs(cmd *cobra.Command, file string) {
 	f := cmd.Flags()
-	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
+	f.StringVarP(&o.spec, "file", file, "cluster.yaml", "the spec")
 	f.StringVar(&o.secrets, "secrets", "", "folder of CAs, keys and certificates (default: secrets/ beside the spec)")
 	f.StringArrayVar(&o.identities, "age-identity", nil, "age identity file that opens encrypted secrets; may be repeated")
 }

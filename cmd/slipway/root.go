@@ -92,6 +92,10 @@ func newRootCmd(s streams) *cobra.Command {
 		newVSphereCmd,
 		newStatusCmd,
 		newWaitCmd,
+		newLogsCmd,
+		newDmesgCmd,
+		newServicesCmd,
+		newSupportCmd,
 		newManCmd,
 	} {
 		root.AddCommand(verb(s))

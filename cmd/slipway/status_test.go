@@ -66,6 +66,12 @@ func (n *statusNode) Attest(peer.Caller, peer.Testimony) (peer.Attestation, erro
 // statusLab writes a spec with its secrets and serves n1's peer API with n1's own certificate.
 func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 	t.Helper()
+	return labWith(t, func(*peer.ServerOptions, map[string][]byte) {})
+}
+
+// labWith is statusLab with a server that the test changes, knowing the files that the node has of the PKI, by path.
+func labWith(t *testing.T, change func(*peer.ServerOptions, map[string][]byte)) (specPath, addr string, node *statusNode) {
+	t.Helper()
 	specPath = filepath.Join(t.TempDir(), "cluster.yaml")
 	if err := os.WriteFile(specPath, []byte(statusSpec), 0o644); err != nil {
 		t.Fatal(err)
@@ -87,7 +93,9 @@ func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 		t.Fatal(err)
 	}
 	node = &statusNode{}
-	server, err := peer.NewServer(serverOptions(t, set, all[0], node))
+	o, files := serverOptions(t, set, all[0], node)
+	change(&o, files)
+	server, err := peer.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,25 +109,25 @@ func statusLab(t *testing.T) (specPath, addr string, node *statusNode) {
 }
 
 // serverOptions are a node's own, from the files that its Ignition config would bring.
-func serverOptions(t *testing.T, set *pki.Set, cfg *node.Config, api peer.Node) peer.ServerOptions {
+func serverOptions(t *testing.T, set *pki.Set, cfg *node.Config, api peer.Node) (peer.ServerOptions, map[string][]byte) {
 	t.Helper()
-	files := map[string][]byte{}
+	files := map[string][]byte{} // by path
 	list, err := set.Files(cfg.Self())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range list {
-		files[filepath.Base(f.Path)] = f.Content
+		files[f.Path] = f.Content
 	}
-	pair, err := tls.X509KeyPair(files[node.CertPeer+".crt"], files[node.CertPeer+".key"])
+	pair, err := tls.X509KeyPair(files[node.PKIDir+"/"+node.CertPeer+".crt"], files[node.PKIDir+"/"+node.CertPeer+".key"])
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(files[node.CAPeer+".crt"]) {
+	if !pool.AppendCertsFromPEM(files[node.PKIDir+"/"+node.CAPeer+".crt"]) {
 		t.Fatal("no peer CA")
 	}
-	return peer.ServerOptions{Certificate: pair, CA: pool, Config: cfg, Clock: peer.Clock{Now: time.Now}, Node: api}
+	return peer.ServerOptions{Certificate: pair, CA: pool, Config: cfg, Clock: peer.Clock{Now: time.Now}, Node: api}, files
 }
 
 // slipway runs a command line and gives its exit code and all that it printed.

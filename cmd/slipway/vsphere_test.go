@@ -207,7 +207,8 @@ func vsphereNodes(t *testing.T) (spec string, addresses []string, nodes []*statu
 	for _, c := range all {
 		node := &statusNode{doc: status.Document{Node: c.Node, Step: "etcd", State: status.Waiting, Steps: []status.Step{{Name: status.ScrubStep, State: status.Done}}}}
 		nodes = append(nodes, node)
-		server, err := peer.NewServer(serverOptions(t, set, c, node))
+		o, _ := serverOptions(t, set, c, node)
+		server, err := peer.NewServer(o)
 		if err != nil {
 			t.Fatal(err)
 		}

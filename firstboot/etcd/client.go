@@ -47,22 +47,48 @@ func (c Client) members(ctx context.Context, endpoint, consistency string) ([]Me
 	return answer.Members, err
 }
 
-// MemberAt is the id of the member that answers at an endpoint, voter or not.
-func (c Client) MemberAt(ctx context.Context, endpoint string) (uint64, error) {
+// State is what the member at an endpoint says of itself.
+type State struct {
+	Cluster, Member, Leader uint64 // ids; Leader is 0 while there is none
+	Learner                 bool
+	Version                 string
+	DBSize                  int64 // bytes
+	RaftIndex, RaftTerm     uint64
+	Errors                  []string // alarms, and that there is no leader
+}
+
+// State asks a member about itself: it answers also without a quorum.
+func (c Client) State(ctx context.Context, endpoint string) (State, error) {
 	var answer []struct {
 		Status struct {
 			Header struct {
-				MemberID uint64 `json:"member_id"`
+				ClusterID uint64 `json:"cluster_id"`
+				MemberID  uint64 `json:"member_id"`
 			}
+			Leader, RaftIndex, RaftTerm uint64
+			Version                     string
+			DBSize                      int64
+			IsLearner                   bool
+			Errors                      []string
 		}
 	}
 	if err := c.call(ctx, &answer, "", endpoint, "endpoint", "status"); err != nil {
-		return 0, err
+		return State{}, err
 	}
 	if len(answer) != 1 {
-		return 0, fmt.Errorf("asking etcd at %s: %d answers", endpoint, len(answer))
+		return State{}, fmt.Errorf("asking etcd at %s: %d answers", endpoint, len(answer))
 	}
-	return answer[0].Status.Header.MemberID, nil
+	s := answer[0].Status
+	return State{
+		Cluster: s.Header.ClusterID, Member: s.Header.MemberID, Leader: s.Leader, Learner: s.IsLearner, Version: s.Version,
+		DBSize: s.DBSize, RaftIndex: s.RaftIndex, RaftTerm: s.RaftTerm, Errors: s.Errors,
+	}, nil
+}
+
+// MemberAt is the id of the member that answers at an endpoint, voter or not.
+func (c Client) MemberAt(ctx context.Context, endpoint string) (uint64, error) {
+	s, err := c.State(ctx, endpoint)
+	return s.Member, err
 }
 
 // Remove takes a member out of the cluster for good: what has its data can never come back with it.

@@ -68,6 +68,17 @@ func (c *Client) Text(ctx context.Context, path string) (string, error) {
 	return string(data), neterr.Plain(err)
 }
 
+// Said is a plain answer whatever its code: a health check that fails says more than one that passes.
+func (c *Client) Said(ctx context.Context, path string) (string, error) {
+	resp, err := c.send(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	return string(data), neterr.Plain(err)
+}
+
 // Apply applies an object server-side; fields that another manager holds are taken over.
 func (c *Client) Apply(ctx context.Context, path string, object []byte) error {
 	query := url.Values{"fieldManager": {FieldManager}, "force": {"true"}}
@@ -104,6 +115,19 @@ func (c *Client) exchange(ctx context.Context, method, path, contentType string,
 
 // do sends a request; the answer is 2xx and the caller closes it.
 func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
+	resp, err := c.send(ctx, method, path, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		return nil, statusError(resp)
+	}
+	return resp, nil
+}
+
+// send is do for any answer.
+func (c *Client) send(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -116,10 +140,6 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		return nil, neterr.Plain(err)
-	}
-	if resp.StatusCode/100 != 2 {
-		defer resp.Body.Close()
-		return nil, statusError(resp)
 	}
 	return resp, nil
 }

@@ -86,14 +86,9 @@ func (c *Client) Address() string { return c.addr }
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.addr+path, bytes.NewReader(body))
+	resp, err := c.send(ctx, c.http, method, path, body)
 	if err != nil {
 		return nil, err
-	}
-	req.Header.Set(clusterHeader, c.from)
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, plain(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -101,7 +96,28 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]by
 		return nil, plain(err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(data)))
+		return nil, &Refusal{resp.StatusCode, resp.Status, strings.TrimSpace(string(data))}
 	}
 	return data, nil
 }
+
+func (c *Client) send(ctx context.Context, by *http.Client, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.addr+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(clusterHeader, c.from)
+	resp, err := by.Do(req)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return resp, nil
+}
+
+// Refusal is an answer that is none.
+type Refusal struct {
+	Code         int // of HTTP
+	status, text string
+}
+
+func (r *Refusal) Error() string { return r.status + ": " + r.text }

@@ -4,6 +4,17 @@
 //	GET /v1/status            the status document
 //	POST /v1/attest?nonce=N   takes a Testimony, gives a signed Attestation for the nonce
 //
+// And for the operator alone, read only (package inside):
+//
+//	GET /v1/health            how etcd, the API server, the VIP and the certificates do
+//	GET /v1/services          systemd's units: Slipway's, and those that failed
+//	GET /v1/logs?unit=&since=&boot=&lines=&follow=    lines of the journal, a stream
+//	GET /v1/dmesg?since=&boot=&lines=&follow=         the kernel's, a stream
+//	GET /v1/support           all of that and the configs without keys, a stream of tar
+//
+// Streams are bounded in number, bytes, rate and time (look.go), and end with the trailer Slipway-End: "whole" or why there is
+// no more.
+//
 // Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key the contract knows:
 // a node's from the inventory, or the operator's. Every request says of which cluster and epoch its caller is; handlers
 // get the Caller. Connections and requests are bounded in number and rate. The package decides nothing about formation.
@@ -15,6 +26,12 @@ import "time"
 const (
 	statusPath = "/v1/status"
 	attestPath = "/v1/attest"
+
+	healthPath   = "/v1/health"
+	servicesPath = "/v1/services"
+	logsPath     = "/v1/logs"
+	kernelPath   = "/v1/dmesg"
+	supportPath  = "/v1/support"
 )
 
 // clusterHeader says of which cluster and epoch the caller is: "<id>/<epoch>".

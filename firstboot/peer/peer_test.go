@@ -110,14 +110,22 @@ var demo = node.Cluster{ID: "demo", Epoch: 1}
 // newLab makes the lab; the clock, judged by From and Until, is the server's alone.
 func newLab(t *testing.T, clock Clock) lab {
 	t.Helper()
+	return newLabWith(t, clock, func(*ServerOptions) {})
+}
+
+// newLabWith makes the lab with a server that the test changes.
+func newLabWith(t *testing.T, clock Clock, change func(*ServerOptions)) lab {
+	t.Helper()
 	l := lab{ca: newAuthority(t), n1: node.Node{Name: "n1"}, n2: node.Node{Name: "n2"}, turned: make(chan string, 1000)}
 	var server tls.Certificate
 	server, l.n1.Fingerprint = l.ca.issue(t, "n1")
 	l.caller, l.n2.Fingerprint = l.ca.issue(t, "n2")
 	cfg := &node.Config{Cluster: demo, Node: "n1", Nodes: []node.Node{l.n1, l.n2}}
 	l.operator, cfg.Operator = l.ca.issue(t, node.OperatorName)
-	s, err := NewServer(ServerOptions{Certificate: server, CA: l.ca.pool(), Config: cfg, Clock: clock, Node: fakeNode{},
-		Refused: func(address string, why error) { l.turned <- address + ": " + why.Error() }})
+	o := ServerOptions{Certificate: server, CA: l.ca.pool(), Config: cfg, Clock: clock, Node: fakeNode{},
+		Refused: func(address string, why error) { l.turned <- address + ": " + why.Error() }}
+	change(&o)
+	s, err := NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,8 @@ type ServerOptions struct {
 	Clock       Clock
 	Refused     func(address string, why error) // hears of every caller that showed a certificate and was turned away
 	Node        Node
+	Inside      Insider // nil: there is nothing to look at
+	Bounds      Bounds  // of streams
 }
 
 // Server is the peer API of a node.
@@ -42,6 +44,8 @@ type Server struct {
 	key   crypto.Signer
 	rate  *rates
 	serve *http.Server
+
+	streams chan struct{} // one element for each that is open
 }
 
 // NewServer makes the server; Serve runs it.
@@ -50,10 +54,17 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if !ok {
 		return nil, errors.New("making peer server: the key cannot sign")
 	}
-	s := &Server{o: o, key: key, rate: newRates(o.Clock.Now, requestRate, requestBurst)}
+	s := &Server{o: o, key: key, rate: newRates(o.Clock.Now, requestRate, requestBurst), streams: make(chan struct{}, mostStreams)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, s.handle(false, s.status))
 	mux.HandleFunc("POST "+attestPath, s.handle(true, s.attest))
+	if o.Inside != nil {
+		mux.HandleFunc("GET "+healthPath, s.operator(s.health))
+		mux.HandleFunc("GET "+servicesPath, s.operator(s.services))
+		mux.HandleFunc("GET "+logsPath, s.operator(s.lines(o.Inside.Logs)))
+		mux.HandleFunc("GET "+kernelPath, s.operator(s.lines(o.Inside.Kernel)))
+		mux.HandleFunc("GET "+supportPath, s.operator(s.support))
+	}
 	s.serve = &http.Server{
 		Handler: mux, TLSConfig: s.tls(),
 		ReadTimeout: Timeout, WriteTimeout: Timeout, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,

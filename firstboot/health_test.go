@@ -1,0 +1,104 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/firstboot/inside"
+	"slipway/node"
+)
+
+// askedRunner is a world with etcdctl and ip.
+type askedRunner struct {
+	fakeRunner
+	said map[string]string // by the beginning of what follows the options
+}
+
+func (r askedRunner) Run(ctx context.Context, name string, args ...string) (string, error) {
+	return r.Feed(ctx, "", name, args...)
+}
+
+func (r askedRunner) Feed(ctx context.Context, input, name string, args ...string) (string, error) {
+	if name != "etcdctl" && name != "ip" {
+		return r.fakeRunner.Feed(ctx, input, name, args...)
+	}
+	for words, out := range r.said {
+		if strings.Contains(strings.Join(args, " "), words) {
+			return out, nil
+		}
+	}
+	return "", errors.New("running " + name + ": Error: context deadline exceeded")
+}
+
+const (
+	leads   = `[{"Status":{"header":{"cluster_id":16182464580185855327,"member_id":31,"raft_term":2},"version":"3.6.11","dbSize":20480,"leader":31,"raftIndex":12,"raftTerm":2,"raftAppliedIndex":12}}]`
+	learns  = `[{"Status":{"header":{"cluster_id":1,"member_id":31},"leader":30,"isLearner":true,"errors":["etcdserver: no leader"]}}]`
+	members = `{"members":[{"ID":31,"name":"n1","clientURLs":["https://10.0.0.11:2379"]},{"ID":32,"isLearner":true}]}`
+)
+
+// TestHealth: the parts of a node that serves, and what they say when they do not.
+func TestHealth(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	n := w.node
+	n.Run = askedRunner{fakeRunner{w}, map[string]string{"endpoint status": leads, "member list": members}}
+	ca := newCA(t)
+	w.put(node.PKIDir+"/ca.crt", string(pemBlock("CERTIFICATE", ca.cert.Raw)))
+	w.put(node.PKIDir+"/apiserver.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "x", time.Date(2026, 6, 2, 0, 0, 0, 0, time.UTC)).Leaf.Raw)))
+	w.put(node.PKIDir+"/kubelet-client.crt", "the first of a row")
+	w.put("/var/lib/kubelet/pki/kubelet-client-current.pem", string(pemBlock("CERTIFICATE", ca.issue(t, "x").Leaf.Raw))+string(pemBlock("EC PRIVATE KEY", []byte("x"))))
+
+	h := n.health(t.Context())
+	if e := h.Etcd; !e.Healthy || e.Role != inside.Leader || e.ID != "1f" || e.Cluster == "" || e.DBSize != 20480 || e.Index != 12 || len(e.Members) != 2 || !e.Members[1].Started || !e.Members[0].Learner {
+		t.Errorf("%+v", e)
+	}
+	if !h.API.Ready || h.VIP != nil {
+		t.Errorf("%+v, %+v", h.API, h.VIP)
+	}
+	if c := h.Certificates; len(c) != 4 || c[0].Name != "kubelet-server-current" || c[0].Trouble == "" || c[1].Name != "apiserver" || c[1].Ends.Day() != 2 || c[3].Name == "kubelet-client" || c[3].Trouble != "" {
+		t.Errorf("%+v", c)
+	}
+	if text, err := n.readyz(t.Context()); err != nil || text != "ok\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+
+	n.Run = askedRunner{fakeRunner{w}, map[string]string{"endpoint status": learns}}
+	w.put(node.PKIDir+"/apiserver.crt", "x")
+	delete(w.units, "kube-apiserver.service")
+	h = n.health(t.Context())
+	if e := h.Etcd; e.Role != inside.Learner || len(e.Errors) != 1 || e.Members != nil {
+		t.Errorf("%+v", e)
+	}
+	if h.API.Ready || !strings.Contains(h.API.Trouble, "connection refused") || h.Certificates[0].Name != "apiserver" || !strings.Contains(h.Certificates[0].Trouble, "none in it") {
+		t.Errorf("%+v, %+v", h.API, h.Certificates[0])
+	}
+
+	n.Run = askedRunner{fakeRunner{w}, nil}
+	if e := n.etcdState(t.Context()); e.Healthy || e.Trouble != "etcdctl endpoint status at https://127.0.0.1:2379: context deadline exceeded" {
+		t.Errorf("%+v", e)
+	}
+	delete(w.units, "etcd.service")
+	if e := n.etcdState(t.Context()); e.Healthy || e.Trouble != "etcd.service is inactive" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestVIPState: held if one of the node's cards has the address.
+func TestVIPState(t *testing.T) {
+	for said, want := range map[string]bool{"": false, "2: eth0    inet 10.0.0.10/32 scope global eth0\n": true} {
+		w := newWorld(t, single(t))
+		w.start()
+		w.node.Run, w.node.cfg.API.VIP = askedRunner{fakeRunner{w}, map[string]string{"-o address show to 10.0.0.10": said}}, netip.MustParseAddr("10.0.0.10")
+		if v := w.node.vipState(t.Context()); v.Held != want || v.Address != "10.0.0.10" || v.Trouble != "" {
+			t.Errorf("%q: %+v", said, v)
+		}
+		w.node.Run = askedRunner{fakeRunner{w}, nil}
+		if v := w.node.vipState(t.Context()); v.Held || v.Trouble == "" {
+			t.Errorf("%+v", v)
+		}
+	}
+}
