@@ -156,6 +156,8 @@ func (a *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 		a.apply(w, r)
 	case path == nodesPath:
 		a.listNodes(w)
+	case path == entriesPath:
+		a.listBelow(w, path)
 	case strings.HasPrefix(path, nodesPath+"/"):
 		a.serveNode(w, strings.TrimPrefix(path, nodesPath+"/"))
 	default:
@@ -205,7 +207,7 @@ func (a *fakeAPI) read(w http.ResponseWriter, path string) {
 		http.Error(w, `{"message":"not found"}`, http.StatusNotFound)
 		return
 	}
-	answer := map[string]any{"metadata": object["metadata"]}
+	answer := map[string]any{"metadata": object["metadata"], "data": object["data"]}
 	if strings.Contains(path, "/deployments/") && a.w.active("kube-proxy.service") {
 		answer["status"] = map[string]any{"availableReplicas": 1, "conditions": []kube.Condition{{Type: "Available", Status: "True"}}}
 	}
@@ -224,17 +226,25 @@ func (a *fakeAPI) serveNode(w http.ResponseWriter, name string) {
 	fmt.Fprintf(w, `{"metadata":{"name":%q},"status":{"nodeInfo":{"bootID":%q},"conditions":[{"type":"Ready","status":"True"}]}}`, a.w.cfg.Node, a.node)
 }
 
-// listNodes knows this node, with the labels that were applied, and one that is nobody's.
-func (a *fakeAPI) listNodes(w http.ResponseWriter) {
-	self := kube.Metadata{Name: a.w.cfg.Node, UID: "u1"}
-	if applied, ok := a.objects[nodesPath+"/"+self.Name]["metadata"].(map[string]any); ok {
-		labels, _ := applied["labels"].(map[string]any)
-		self.Labels = map[string]string{}
-		for key := range labels {
-			self.Labels[key] = ""
+// listBelow gives the objects of a kind.
+func (a *fakeAPI) listBelow(w http.ResponseWriter, path string) {
+	items := []map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(a.objects)) {
+		if strings.HasPrefix(name, path+"/") {
+			items = append(items, a.objects[name])
 		}
 	}
-	items := []object{{Metadata: self}, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
+	json.NewEncoder(w).Encode(map[string]any{"metadata": kube.Metadata{ResourceVersion: "1"}, "items": items})
+}
+
+// listNodes knows this node, with the labels that were applied, and one that is nobody's.
+func (a *fakeAPI) listNodes(w http.ResponseWriter) {
+	self := object{Metadata: kube.Metadata{Name: a.w.cfg.Node, UID: "u1"}}
+	if applied := a.objects[nodesPath+"/"+a.w.cfg.Node]; applied != nil {
+		text, _ := json.Marshal(applied)
+		json.Unmarshal(text, &self)
+	}
+	items := []object{self, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
 	json.NewEncoder(w).Encode(map[string]any{"items": items})
 }
 

@@ -2,6 +2,7 @@ package firstboot
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +32,8 @@ type fakeWorld struct {
 	ready bool                 // the own etcd member has been in a quorum since it started
 	guest map[string]string    // VMware variables
 	peers fakePeers
-	node  *machine // of the last start
+	ca    *x509.CertPool // the peer CA, where a test signs entries
+	node  *machine       // of the last start
 	api   *fakeAPI
 	store *fakeImages
 	log   []string
@@ -117,7 +119,7 @@ func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 	j, lost := journal.Open(fakeFS{Prefix(w.root), w}, w.cfg.EtcdToken())
 	instance, fleeting := openInstance(fakeFS{Prefix(w.root), w}, strings.NewReader("sixteen random bytes"))
 	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
-	n := newMachine(host, w.cfg, instance, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	n := newMachine(host, w.cfg, w.ca, instance, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
 	n.noteMemory(lost, fleeting)
 	w.node = n
 	var said []status.Document

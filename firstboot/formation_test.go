@@ -318,7 +318,7 @@ func TestRoles(t *testing.T) {
 		nodes []node.Node
 		want  string
 	}{
-		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects approve labels cluster"},
+		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects entries approve labels cluster"},
 		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready formed"},
 		{[]node.Node{balancer, cp}, "time-gate scrub files lb apilb services formed"},
 	} {

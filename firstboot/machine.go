@@ -3,6 +3,7 @@ package firstboot
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"slipway/firstboot/journal"
 	"slipway/firstboot/kube"
+	"slipway/firstboot/roster"
 	"slipway/firstboot/status"
 	"slipway/node"
 	"slipway/roles"
@@ -34,17 +36,20 @@ type machine struct {
 	log      func(format string, args ...any)
 	began    time.Time // when this node began to ask others, and to be told
 
-	met     meetings // what the other etcd nodes said
-	callers callers  // who was heard
-	refused refusals // certificate requests that the inventory does not vouch for
+	roster  *roster.Roster // who belongs
+	entries entries        // what the cluster keeps of it
+	met     meetings       // what the other etcd nodes said
+	callers callers        // who was heard
+	refused refusals       // certificate requests that the inventory does not vouch for
 
 	claim kube.Claim // to the lease of the objects; the objects step's alone
 }
 
-func newMachine(h Host, cfg *node.Config, instance string, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
+// newMachine takes the peer CA to prove entries by.
+func newMachine(h Host, cfg *node.Config, ca *x509.CertPool, instance string, out roles.Output, j *journal.Store, peers attester, log func(string, ...any)) *machine {
 	return &machine{
 		Host: h, cfg: cfg, self: cfg.Self(), instance: instance, out: out, journal: j, peers: peers,
-		notices: status.NewBoard(h.Clock.Now), log: log, began: h.Clock.Now(),
+		notices: status.NewBoard(h.Clock.Now), log: log, began: h.Clock.Now(), roster: roster.New(cfg, ca),
 		claim: kube.Claim{Name: objectsLease, Node: cfg.Node, Duration: leaseDuration},
 	}
 }

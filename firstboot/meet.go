@@ -94,6 +94,7 @@ func (n *machine) keepMeeting(ctx context.Context) {
 			for ctx.Err() == nil {
 				err := n.meet(ctx, p)
 				n.noteTwins()
+				n.noteRefused()
 				if n.Clock.Sleep(ctx, pace(n.testimony().Formed, err)) != nil {
 					return
 				}

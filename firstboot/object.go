@@ -5,6 +5,7 @@ import "slipway/firstboot/kube"
 // object is any object of the API, as far as it matters here.
 type object struct {
 	Metadata kube.Metadata `json:"metadata"`
+	Spec     nodeSpec      `json:"spec"` // of a Node
 	Status   struct {
 		Conditions        []kube.Condition `json:"conditions"`
 		AvailableReplicas int              `json:"availableReplicas"`

@@ -40,6 +40,7 @@ func (n *machine) controlSteps() []Step {
 		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "member"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
 		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: leaseDuration / 3},
+		{Name: "entries", Roles: cp, After: []string{"objects"}, Observe: n.observeEntries, Act: n.keepEntries},
 	}
 }
 

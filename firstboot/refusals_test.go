@@ -42,7 +42,7 @@ func TestRefusedWhileListing(t *testing.T) {
 	cfg := single(t)
 	csr := servingCSR("rejected", cfg.Self())
 	w := newWorld(t, cfg)
-	n := newMachine(Host{Clock: fakeClock{w}}, cfg, "", w.out, nil, w.peers, t.Logf)
+	n := newMachine(Host{Clock: fakeClock{w}}, cfg, nil, "", w.out, nil, w.peers, t.Logf)
 	for _, c := range []struct {
 		list       listing
 		good, kept int

@@ -102,7 +102,7 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 	host := Host{FS: files, Run: Exec{}, Streams: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
 	d := &daemon{reporter: status.NewReporter(cfg.Node, out.console, o.Now)}
 	instance, fleeting := openInstance(files, o.Random)
-	d.machine = newMachine(host, cfg, instance, rendered, j, peerCaller{base: id.client(o.Now), cluster: cfg.Cluster, random: o.Random}, out.logf)
+	d.machine = newMachine(host, cfg, id.ca, instance, rendered, j, &peerCaller{base: id.client(o.Now), cfg: cfg, random: o.Random}, out.logf)
 	d.machine.noteMemory(lost, fleeting)
 	d.engine = &Engine{
 		Node: cfg.Node, Steps: d.machine.plan(), Clock: host.Clock, Journal: j, Notices: d.machine.notices.List,
@@ -158,6 +158,15 @@ func (d *daemon) Attest(c peer.Caller, t peer.Testimony) (peer.Attestation, erro
 	return d.machine.hear(c, t)
 }
 
+// Introduce, Nodes and Known are about who belongs.
+func (d *daemon) Introduce(c peer.Caller, s node.SignedEntry) error { return d.machine.introduce(c, s) }
+
+// Nodes is the list of all nodes, once this node has it from the cluster.
+func (d *daemon) Nodes() (peer.List, bool) { return d.machine.nodeList() }
+
+// Known finds a node that introduced itself.
+func (d *daemon) Known(name string) (node.Node, bool) { return d.machine.roster.Lookup(name) }
+
 // run serves the peer API, tells systemd, and lets the engine work.
 func (d *daemon) run(ctx context.Context, address, socket string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -171,6 +180,7 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 	d.machine.keepMeeting(ctx)
 	if d.machine.self.Has(node.ControlPlane) {
 		go d.machine.watchRequests(ctx)
+		go d.machine.watchEntries(ctx)
 	}
 	if err := notify(socket, "READY=1"); err != nil {
 		return err

@@ -263,7 +263,7 @@ func TestDaemonTells(t *testing.T) {
 		t.Fatalf("a stranger got %+v", d)
 	}
 	d := l.failing(t)
-	if len(d.Notices) != 2 || d.Notices[0] != (status.Notice{Kind: "caller", Name: "127.0.0.1", Text: `"n9" is not in the inventory`}) || !strings.Contains(d.Notices[1].Text, journal.Path+".unreadable-1") {
+	if len(d.Notices) != 2 || d.Notices[0] != (status.Notice{Kind: "caller", Name: "127.0.0.1", Text: `"n9" is not in the inventory, and has not introduced itself`}) || !strings.Contains(d.Notices[1].Text, journal.Path+".unreadable-1") {
 		t.Errorf("notices %+v", d.Notices)
 	}
 	if a, err := l.client.Attest(context.Background(), peer.Testimony{}); err != nil || !a.Unsure {

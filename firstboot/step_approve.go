@@ -65,7 +65,7 @@ func (n *machine) vouch(csr kube.CSR, unread error) error {
 	if why := n.refused.byServer(csr.Metadata.UID); why != nil {
 		return why
 	}
-	if err := kube.Decide(csr, n.cfg.Nodes); err != nil {
+	if err := kube.Decide(csr, n.roster.Lookup); err != nil {
 		return fmt.Errorf("asked for by %q: %w", csr.Spec.Username, err)
 	}
 	return nil

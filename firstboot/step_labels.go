@@ -1,9 +1,11 @@
 package firstboot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"slipway/firstboot/kube"
 	"slipway/node"
@@ -15,22 +17,40 @@ const roleLabel = "node-role.kubernetes.io/"
 
 const nodesPath = "/api/v1/nodes"
 
-// roleLabels are the labels of a node of the inventory, with empty values as is the custom.
-func roleLabels(n node.Node) map[string]string {
-	labels := map[string]string{}
+// inventoryLabels are the labels of a node of the inventory: its roles, with empty values as is the custom, and its own.
+func inventoryLabels(n node.Node) map[string]string {
+	labels := maps.Clone(n.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
 	for _, role := range n.Roles {
 		labels[roleLabel+string(role)] = ""
 	}
 	return labels
 }
 
-// observeLabels is done when every node that has registered wears its roles. Those still to come are found later.
+// wantedNode is what the inventory wants of a Node.
+type wantedNode struct {
+	APIVersion string        `json:"apiVersion"`
+	Kind       string        `json:"kind"`
+	Metadata   kube.Metadata `json:"metadata"`
+	Spec       nodeSpec      `json:"spec,omitzero"`
+}
+
+// nodeSpec is where a Node's pods are. The API server lets nobody change it once it is set.
+type nodeSpec struct {
+	PodCIDR  string   `json:"podCIDR,omitempty"`
+	PodCIDRs []string `json:"podCIDRs,omitempty"`
+}
+
+// observeLabels is done when every node that has registered wears its roles, and says where its pods are. Those still to come are
+// found later.
 func (n *machine) observeLabels(ctx context.Context) (Finding, error) {
 	bare, err := n.bareNodes(ctx)
 	if err != nil || len(bare) == 0 {
 		return OK(), err
 	}
-	return Need("node " + bare[0].Name + " to be labelled with its roles"), nil
+	return Need("node " + bare[0].Metadata.Name + " to be labelled with its roles"), nil
 }
 
 // actLabels names the object's uid, so that a node deleted meanwhile is not made anew.
@@ -44,51 +64,72 @@ func (n *machine) actLabels(ctx context.Context) error {
 		return err
 	}
 	for _, m := range bare {
-		body, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": m})
+		name := m.Metadata.Name
+		body, err := json.Marshal(m)
 		if err != nil {
-			return fmt.Errorf("encoding labels of node %q: %w", m.Name, err)
+			return fmt.Errorf("encoding labels of node %q: %w", name, err)
 		}
-		if err := c.Apply(ctx, nodesPath+"/"+m.Name, body); err != nil {
-			return fmt.Errorf("labelling node %q: %w", m.Name, err)
+		if err := c.Apply(ctx, nodesPath+"/"+name, body); err != nil {
+			return fmt.Errorf("labelling node %q: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// bareNodes are the registered nodes that lack a label of theirs: name, uid, and all the labels that they should have.
-func (n *machine) bareNodes(ctx context.Context) ([]kube.Metadata, error) {
+// bareNodes are the registered nodes that lack something of the inventory's, with all that they should have of it.
+func (n *machine) bareNodes(ctx context.Context) ([]wantedNode, error) {
 	c, err := n.api()
 	if err != nil {
 		return nil, err
 	}
-	var bare []kube.Metadata
+	var bare []wantedNode
+	elsewhere := map[string]string{}
 	_, err = c.Each(ctx, nodesPath, nil, func(item []byte) {
 		var o object
 		if err := json.Unmarshal(item, &o); err != nil {
 			n.log("passing over a node: %v", err)
 			return
 		}
-		if lacking, ok := n.lacksRoles(o.Metadata); ok {
+		member, known := n.roster.Lookup(o.Metadata.Name)
+		if !known {
+			return
+		}
+		if lacking, ok := lacks(o, member); ok {
 			bare = append(bare, lacking)
+		}
+		if want := podsOf(member); o.Spec.PodCIDR != "" && want != o.Spec.PodCIDR {
+			elsewhere[member.Name] = fmt.Sprintf("its pods are %s in the cluster, and %q in the inventory\nhint: delete the object of this node, and restart it", o.Spec.PodCIDR, want)
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing nodes: %w", err)
 	}
+	n.notices.Replace("pods", elsewhere)
 	return bare, nil
 }
 
-// lacksRoles gives what a node of the inventory must have, if its object lacks some of it.
-func (n *machine) lacksRoles(have kube.Metadata) (kube.Metadata, bool) {
-	member, known := n.cfg.Lookup(have.Name)
-	if !known {
-		return kube.Metadata{}, false
+// podsOf is a node's pod network as its object has it.
+func podsOf(n node.Node) string {
+	if !n.PodCIDR.IsValid() {
+		return ""
 	}
-	want := roleLabels(member)
-	for key := range want {
-		if _, has := have.Labels[key]; !has {
-			return kube.Metadata{Name: have.Name, UID: have.UID, Labels: want}, true
+	return n.PodCIDR.String()
+}
+
+// lacks gives what a node of the inventory must have, if its object lacks some of it.
+func lacks(have object, member node.Node) (wantedNode, bool) {
+	want := wantedNode{APIVersion: "v1", Kind: "Node", Metadata: kube.Metadata{Name: member.Name, UID: have.Metadata.UID, Labels: inventoryLabels(member)}}
+	pods := cmp.Or(have.Spec.PodCIDR, podsOf(member))
+	if pods != "" {
+		want.Spec = nodeSpec{PodCIDR: pods, PodCIDRs: []string{pods}}
+	}
+	if pods != have.Spec.PodCIDR {
+		return want, true
+	}
+	for key := range want.Metadata.Labels {
+		if _, has := have.Metadata.Labels[key]; !has {
+			return want, true
 		}
 	}
-	return kube.Metadata{}, false
+	return wantedNode{}, false
 }

@@ -1,18 +1,15 @@
 package firstboot
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"path"
 	"sync"
 	"time"
 
-	"slipway/firstboot/peer"
 	"slipway/node"
 )
 
@@ -112,18 +109,4 @@ func (p *pkiClients) tls(id Identity) (*tls.Config, error) {
 	pair, err := keyPair(p.files, id.Cert)
 	cfg.Certificates = []tls.Certificate{pair}
 	return cfg, err
-}
-
-// peerCaller asks peers with the node's own certificate.
-type peerCaller struct {
-	base    *tls.Config
-	cluster node.Cluster
-	random  io.Reader
-}
-
-// Attest exchanges with one peer at its address in the inventory.
-func (c peerCaller) Attest(ctx context.Context, n node.Node, t peer.Testimony) (peer.Attestation, error) {
-	client := peer.NewClient(c.base, c.cluster, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
-	defer client.Close()
-	return client.Attest(ctx, t)
 }

@@ -146,7 +146,7 @@ func (h *home) on() {
 	}
 	clients := atHome{&pkiClients{files: h.files(), now: time.Now}, h.cfg.Self().Address.Addr().String()}
 	host := Host{FS: h.files(), Run: h.unit, Clients: clients, Clock: WallClock(time.Now)}
-	n := newMachine(host, h.cfg, instance, out, j, neighbour{h}, func(format string, args ...any) { t.Logf(h.name+": "+format, args...) })
+	n := newMachine(host, h.cfg, nil, instance, out, j, neighbour{h}, func(format string, args ...any) { t.Logf(h.name+": "+format, args...) })
 	h.town.mu.Lock()
 	h.machine, h.said = n, status.Document{}
 	h.town.mu.Unlock()

@@ -57,6 +57,9 @@ const (
 // OperatorName is the operator's name at the peer API; no node may have it.
 const OperatorName = "slipway-operator"
 
+// EntriesNamespace is where control planes keep the entries of nodes, an object a node.
+const EntriesNamespace = "slipway-nodes"
+
 // Role is what a node does; the names are the spec's.
 type Role string
 

@@ -106,6 +106,9 @@ func (s SignedEntry) Read() (Entry, error) {
 
 // prove checks chain, name and signature.
 func (s SignedEntry) prove(ca *x509.CertPool) error {
+	if ca == nil { // which would be the machine's own trust
+		return errors.New("there is no peer CA")
+	}
 	cert, err := x509.ParseCertificate(s.Certificate)
 	if err != nil {
 		return fmt.Errorf("reading its certificate: %w", err)

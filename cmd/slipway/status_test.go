@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -36,8 +35,9 @@ nodes:
   address: 10.0.0.12/24
 `
 
-// statusNode is a node of the test: its document may change while it is asked.
+// statusNode is a node of the test: its document may change while it is asked, and nothing else is asked for.
 type statusNode struct {
+	peer.Node
 	mu    sync.Mutex
 	doc   status.Document
 	asked func() // is called at the first question; may be nil
@@ -57,10 +57,6 @@ func (n *statusNode) set(d status.Document) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.doc = d
-}
-
-func (n *statusNode) Attest(peer.Caller, peer.Testimony) (peer.Attestation, error) {
-	return peer.Attestation{}, errors.New("not asked")
 }
 
 // statusLab writes a spec with its secrets and serves n1's peer API with n1's own certificate.

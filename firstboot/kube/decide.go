@@ -22,16 +22,17 @@ var servingUsages = []string{"digital signature", "key encipherment", "server au
 
 // Decide says why a request for a kubelet's serving certificate must not be approved; nil means that it may be.
 // It may be if a node of the inventory asks for itself, by its own name and address only, and for serving only.
-func Decide(csr CSR, inventory []node.Node) error {
+// find knows the nodes of the inventory.
+func Decide(csr CSR, find func(name string) (node.Node, bool)) error {
 	if csr.Spec.SignerName != SignerKubeletServing {
 		return fmt.Errorf("signer %q is not %q", csr.Spec.SignerName, SignerKubeletServing)
 	}
 	name, ok := strings.CutPrefix(csr.Spec.Username, nodeUserPrefix)
-	i := slices.IndexFunc(inventory, func(n node.Node) bool { return n.Name == name })
-	if !ok || i < 0 {
+	self, known := find(name)
+	if !ok || !known {
 		return fmt.Errorf("requestor %q is no node of the inventory", csr.Spec.Username)
 	}
-	if !inventory[i].Has(node.Worker) {
+	if !self.Has(node.Worker) {
 		return fmt.Errorf("node %q runs no kubelet", name)
 	}
 	if !slices.Contains(csr.Spec.Groups, nodesGroup) {
@@ -44,7 +45,7 @@ func Decide(csr CSR, inventory []node.Node) error {
 	if err != nil {
 		return err
 	}
-	return checkRequest(request, csr.Spec.Username, inventory[i])
+	return checkRequest(request, csr.Spec.Username, self)
 }
 
 func checkUsages(usages []string) error {

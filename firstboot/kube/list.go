@@ -126,13 +126,34 @@ func parseCSR(data []byte) (CSR, error) {
 // WatchCSRs calls handle for every new or changed request until the server ends the watch (nil) or something fails; see
 // EachCSR for those that cannot be read.
 func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR, error)) error {
-	query := url.Values{
-		"fieldSelector": {"spec.signerName=" + SignerKubeletServing}, "watch": {"true"},
-		"resourceVersion": {version}, "timeoutSeconds": {"300"},
-	}
-	resp, err := c.do(ctx, "GET", csrPath+"?"+query.Encode(), "", nil)
+	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}}
+	err := c.Watch(ctx, csrPath, query, version, func(kind string, object []byte) {
+		if kind != Deleted {
+			handle(parseCSR(object))
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("watching certificate requests: %w", err)
+	}
+	return nil
+}
+
+// Deleted is the kind of a change after which the object is there no more.
+const Deleted = "DELETED"
+
+// Watch calls handle for every change of a list since a version, with its kind, until the server ends the watch (nil) or
+// something fails: mostly that the version is too old, and the list has to be read again.
+func (c *Client) Watch(ctx context.Context, path string, query url.Values, version string, handle func(kind string, object []byte)) error {
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("watch", "true")
+	query.Set("resourceVersion", version)
+	query.Set("timeoutSeconds", "300")
+	resp, err := c.do(ctx, "GET", path+"?"+query.Encode(), "", nil)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	for dec := json.NewDecoder(resp.Body); ; {
@@ -144,13 +165,13 @@ func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR,
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			return fmt.Errorf("watching certificate requests: %w", neterr.Plain(err))
+			return neterr.Plain(err)
 		}
 		switch event.Type {
-		case "ADDED", "MODIFIED":
-			handle(parseCSR(event.Object))
-		case "ERROR": // mostly 410: the version is too old, list again
-			return fmt.Errorf("watching certificate requests: %s", event.Object)
+		case "ADDED", "MODIFIED", Deleted:
+			handle(event.Type, event.Object)
+		case "ERROR": // mostly 410
+			return errors.New(string(event.Object))
 		}
 	}
 }

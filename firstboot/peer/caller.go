@@ -13,9 +13,11 @@ import (
 
 // Caller is who asks, as the certificate proves.
 type Caller struct {
-	Name     string // of a node in the inventory, or node.OperatorName
-	Operator bool
-	Address  string // that the connection came from, without the port
+	Name        string // of a node, or node.OperatorName
+	Operator    bool
+	Stranger    bool   // its certificate is of the peer CA, and this node knows no such name and key yet
+	Fingerprint string // of its key
+	Address     string // that the connection came from, without the port
 }
 
 // Clock judges the dates of callers' certificates. Before From and after Until it is certainly wrong, and no dates are
@@ -35,7 +37,7 @@ func (c Clock) moment(cert *x509.Certificate) time.Time {
 	return now
 }
 
-// admit lets in whom the contract knows, by name and by key.
+// admit lets in whom this node knows, by name and by key, and strangers.
 func (o ServerOptions) admit(s tls.ConnectionState) (Caller, error) {
 	if len(s.PeerCertificates) == 0 {
 		return Caller{}, errors.New("no certificate")
@@ -45,25 +47,32 @@ func (o ServerOptions) admit(s tls.ConnectionState) (Caller, error) {
 	if err != nil {
 		return Caller{}, fmt.Errorf("%q: %w", cert.Subject.CommonName, plain(err))
 	}
-	return identify(cert, o.Config)
+	return o.identify(cert)
 }
 
-func identify(cert *x509.Certificate, cfg *node.Config) (Caller, error) {
-	name, print := cert.Subject.CommonName, Fingerprint(cert.RawSubjectPublicKeyInfo)
-	if name == node.OperatorName {
-		if print != cfg.Operator {
-			return Caller{}, fmt.Errorf("%q: its key is not the operator's in this node's config", name)
+// identify knows the operator and the nodes of the config by the config, others by their entries. What the config says of a name
+// is final; for one that is known by its entry there may be a newer one.
+func (o ServerOptions) identify(cert *x509.Certificate) (Caller, error) {
+	c := Caller{Name: cert.Subject.CommonName, Fingerprint: Fingerprint(cert.RawSubjectPublicKeyInfo)}
+	if c.Name == node.OperatorName {
+		if c.Fingerprint != o.Config.Operator {
+			return Caller{}, fmt.Errorf("%q: its key is not the operator's in this node's config", c.Name)
 		}
-		return Caller{Name: name, Operator: true}, nil
+		c.Operator = true
+		return c, nil
 	}
-	n, known := cfg.Lookup(name)
-	if !known {
-		return Caller{}, fmt.Errorf("%q is not in the inventory", name)
+	if c.Name == node.InventoryName {
+		return Caller{}, fmt.Errorf("%q: it signs entries, and calls nobody", c.Name)
 	}
-	if print != n.Fingerprint {
-		return Caller{}, fmt.Errorf("%q: its key is not the one in the inventory", name)
+	if n, known := o.Config.Lookup(c.Name); known {
+		if c.Fingerprint != n.Fingerprint {
+			return Caller{}, fmt.Errorf("%q: its key is not the one in the inventory", c.Name)
+		}
+		return c, nil
 	}
-	return Caller{Name: name}, nil
+	n, known := o.Node.Known(c.Name)
+	c.Stranger = !known || n.Fingerprint != c.Fingerprint
+	return c, nil
 }
 
 // token is how a request names a cluster.

@@ -86,12 +86,17 @@ func (c *Client) Address() string { return c.addr }
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	resp, err := c.send(ctx, c.http, method, path, body)
+	resp, err := c.send(ctx, c.http, method, path, body, nil)
 	if err != nil {
 		return nil, err
 	}
+	return answerOf(resp, maxAnswer)
+}
+
+// answerOf reads an answer to its end.
+func answerOf(resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit))
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -101,10 +106,13 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]by
 	return data, nil
 }
 
-func (c *Client) send(ctx context.Context, by *http.Client, method, path string, body []byte) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, by *http.Client, method, path string, body []byte, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.addr+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if header != nil {
+		req.Header = header
 	}
 	req.Header.Set(clusterHeader, c.from)
 	resp, err := by.Do(req)
@@ -121,3 +129,11 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.status + ": " + r.text }
+
+// Said is the node's own words.
+func (r *Refusal) Said() string { return r.text }
+
+// Is makes the answer to one that is not known an ErrStranger.
+func (r *Refusal) Is(target error) bool {
+	return target == ErrStranger && r.Code == http.StatusUnauthorized
+}

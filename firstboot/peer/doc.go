@@ -3,6 +3,8 @@
 //
 //	GET /v1/status            the status document
 //	POST /v1/attest?nonce=N   takes a Testimony, gives a signed Attestation for the nonce
+//	POST /v1/introduce        takes the caller's own signed entry (package node)
+//	GET /v1/nodes             every node's name, address and pods; If-None-Match says which list the caller has
 //
 // And for the operator alone, read only (package inside):
 //
@@ -15,17 +17,20 @@
 // Streams are bounded in number, bytes, rate and time (look.go), and end with the trailer Slipway-End: "whole" or why there is
 // no more.
 //
-// Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key the contract knows:
-// a node's from the inventory, or the operator's. Every request says of which cluster and epoch its caller is; handlers
-// get the Caller. Connections and requests are bounded in number and rate. The package decides nothing about formation.
+// Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key this node knows: the
+// operator's, a node's of the config, or one that introduced itself. Anybody else under that CA is a stranger, who may
+// introduce itself and nothing else. Every request says of which cluster and epoch its caller is; handlers
+// get the Caller. Connections and requests are bounded in number and rate. The package decides nothing about formation, nor who belongs.
 package peer
 
 import "time"
 
 // Paths of the API.
 const (
-	statusPath = "/v1/status"
-	attestPath = "/v1/attest"
+	statusPath    = "/v1/status"
+	attestPath    = "/v1/attest"
+	introducePath = "/v1/introduce"
+	nodesPath     = "/v1/nodes"
 
 	healthPath   = "/v1/health"
 	servicesPath = "/v1/services"
@@ -40,5 +45,8 @@ const clusterHeader = "Slipway-Cluster"
 // Timeout bounds one exchange.
 const Timeout = 4 * time.Second
 
-// maxAnswer is more than any answer of the API needs.
-const maxAnswer = 1 << 20
+// Answers are cut off above these: the list of 8192 nodes is 1 MiB.
+const (
+	maxAnswer = 1 << 20
+	maxList   = 4 << 20
+)

@@ -40,7 +40,7 @@ const (
 
 // operator lets nobody but the operator in.
 func (s *Server) operator(answer func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
-	return s.handle(false, func(w http.ResponseWriter, r *http.Request, caller Caller) {
+	return s.handle(rule{}, func(w http.ResponseWriter, r *http.Request, caller Caller) {
 		if !caller.Operator {
 			s.refused(r.RemoteAddr, fmt.Errorf("%q asked for %s, which is the operator's", caller.Name, r.URL.Path))
 			http.Error(w, "this is for the operator's certificate alone", http.StatusForbidden)

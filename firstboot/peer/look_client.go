@@ -59,7 +59,7 @@ func (c *Client) stream(parent context.Context, what, path string, to io.Writer)
 	defer cancel(nil)
 	late := time.AfterFunc(Timeout, func() { cancel(errTimeout) })
 	long := &http.Client{Transport: c.http.Transport}
-	resp, err := c.send(ctx, long, http.MethodGet, path, nil)
+	resp, err := c.send(ctx, long, http.MethodGet, path, nil, nil)
 	if err == nil {
 		late.Stop()
 		err = c.receive(resp, to)

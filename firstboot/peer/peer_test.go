@@ -9,11 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,8 +81,31 @@ func (a authority) issueAt(t testing.TB, name string, from, to time.Time) tls.Ce
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}
 }
 
-// fakeNode is a node that has something to say.
-type fakeNode struct{}
+// fakeNode is a node that has something to say, and knows w1 once it has introduced itself.
+type fakeNode struct{ known *sync.Map }
+
+func newFakeNode() fakeNode { return fakeNode{&sync.Map{}} }
+
+func (f fakeNode) Introduce(c Caller, s node.SignedEntry) error {
+	if s.Body != c.Name {
+		return errors.New("who is " + s.Body + "?")
+	}
+	f.known.Store(c.Name, node.Node{Name: c.Name, Fingerprint: c.Fingerprint})
+	return nil
+}
+
+func (f fakeNode) Nodes() (List, bool) {
+	list, err := NewList([]Neighbour{{"w1", netip.MustParseAddr("10.0.0.21"), netip.MustParsePrefix("10.244.1.0/24")}})
+	return list, err == nil
+}
+
+func (f fakeNode) Known(name string) (node.Node, bool) {
+	n, known := f.known.Load(name)
+	if !known {
+		return node.Node{}, false
+	}
+	return n.(node.Node), true
+}
 
 func (fakeNode) Status(c Caller) status.Document {
 	return status.Document{Node: "n1", Step: "etcd", WaitingFor: fmt.Sprintf("%s, operator %v", c.Name, c.Operator)}
@@ -122,7 +148,7 @@ func newLabWith(t *testing.T, clock Clock, change func(*ServerOptions)) lab {
 	l.caller, l.n2.Fingerprint = l.ca.issue(t, "n2")
 	cfg := &node.Config{Cluster: demo, Node: "n1", Nodes: []node.Node{l.n1, l.n2}}
 	l.operator, cfg.Operator = l.ca.issue(t, node.OperatorName)
-	o := ServerOptions{Certificate: server, CA: l.ca.pool(), Config: cfg, Clock: clock, Node: fakeNode{},
+	o := ServerOptions{Certificate: server, CA: l.ca.pool(), Config: cfg, Clock: clock, Node: newFakeNode(),
 		Refused: func(address string, why error) { l.turned <- address + ": " + why.Error() }}
 	change(&o)
 	s, err := NewServer(o)
@@ -167,6 +193,7 @@ func TestStrangers(t *testing.T) {
 	l := newLab(t, Clock{Now: time.Now})
 	otherKey, _ := l.ca.issue(t, "n2")
 	unknown, _ := l.ca.issue(t, "n9")
+	signer, _ := l.ca.issue(t, node.InventoryName)
 	foreign, _ := newAuthority(t).issue(t, node.OperatorName)
 	second, _ := l.ca.issue(t, node.OperatorName)
 	old := l.ca.issueAt(t, "n2", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
@@ -177,7 +204,8 @@ func TestStrangers(t *testing.T) {
 	}{
 		"no certificate":                     {l.client(l.n1), "it turned this node away: tls: certificate required", ""},
 		"a key that is not in the inventory": {l.client(l.n1, otherKey), away, `127.0.0.1: "n2": its key is not the one in the inventory`},
-		"an unknown name":                    {l.client(l.n1, unknown), away, `127.0.0.1: "n9" is not in the inventory`},
+		"an unknown name":                    {l.client(l.n1, unknown), `"n9" is not in the inventory`, `127.0.0.1: "n9" is not in the inventory, and has not introduced itself`},
+		"who signs entries":                  {l.client(l.n1, signer), away, `127.0.0.1: "slipway-inventory": it signs entries, and calls nobody`},
 		"an operator of another CA":          {l.client(l.n1, foreign), away, `127.0.0.1: "slipway-operator": x509: certificate signed by unknown authority`},
 		"another operator of this CA":        {l.client(l.n1, second), away, `127.0.0.1: "slipway-operator": its key is not the operator's in this node's config`},
 		"an expired certificate":             {l.client(l.n1, old), away, `127.0.0.1: "n2": its certificate is valid from 2`},
@@ -250,6 +278,46 @@ func TestWrongClock(t *testing.T) {
 				t.Errorf("%d years off, %s: got %+v", years, name, d)
 			}
 		}
+	}
+}
+
+// TestIntroduce: one that is not known may introduce itself and nothing else, is known by the key that it did it with, and then
+// gets the list, once.
+func TestIntroduce(t *testing.T) {
+	l, ctx := newLab(t, Clock{Now: time.Now}), context.Background()
+	key, _ := l.ca.issue(t, "w1")
+	other, _ := l.ca.issue(t, "w1")
+	w1, twin := l.client(l.n1, key), l.client(l.n1, other)
+	if _, err := w1.Attest(ctx, Testimony{}); !errors.Is(err, ErrStranger) {
+		t.Errorf("a stranger attests: %v", err)
+	}
+	if _, _, err := w1.Nodes(ctx, ""); !errors.Is(err, ErrStranger) {
+		t.Errorf("a stranger gets the nodes: %v", err)
+	}
+	if _, ok := errors.AsType[*Refusal](w1.Introduce(ctx, node.SignedEntry{Body: "w2"})); !ok {
+		t.Error("an entry of another is not refused")
+	}
+	if err := w1.Introduce(ctx, node.SignedEntry{Body: "w1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w1.Attest(ctx, Testimony{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := twin.Attest(ctx, Testimony{}); !errors.Is(err, ErrStranger) {
+		t.Errorf("another key of the same name: %v", err)
+	}
+	list, changed, err := w1.Nodes(ctx, "")
+	all, unread := ParseList(list)
+	if err != nil || unread != nil || !changed || len(all) != 1 || all[0].Name != "w1" {
+		t.Errorf("list %+v, %v, %v", all, err, unread)
+	}
+	if _, changed, err := w1.Nodes(ctx, list.Tag); changed || err != nil {
+		t.Errorf("the list changed: %v", err)
+	}
+	older := l.client(l.n1, key)
+	older.from = token(node.Cluster{ID: "demo", Epoch: 9})
+	if err := older.Introduce(ctx, node.SignedEntry{Body: "w1"}); err == nil || !strings.Contains(err.Error(), "409") {
+		t.Errorf("of another epoch: %v", err)
 	}
 }
 

@@ -20,10 +20,15 @@ import (
 )
 
 // Node is what the server asks the node, and for whom. Attest is told what the caller knows, which is nothing if that is
-// about another epoch, and fills in everything but the nonce. What it was told must be durable when it answers.
+// about another epoch, and fills in everything but the nonce. What it was told must be durable when it answers. Introduce takes
+// or refuses the entry of a caller, who may be a stranger. Nodes is false as long as the node does not know them all; Known finds
+// a node that is not in the config.
 type Node interface {
 	Status(Caller) status.Document
 	Attest(Caller, Testimony) (Attestation, error)
+	Introduce(Caller, node.SignedEntry) error
+	Nodes() (List, bool)
+	Known(name string) (node.Node, bool)
 }
 
 // ServerOptions is what a server is made of.
@@ -56,8 +61,10 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{o: o, key: key, rate: newRates(o.Clock.Now, requestRate, requestBurst), streams: make(chan struct{}, mostStreams)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+statusPath, s.handle(false, s.status))
-	mux.HandleFunc("POST "+attestPath, s.handle(true, s.attest))
+	mux.HandleFunc("GET "+statusPath, s.handle(rule{}, s.status))
+	mux.HandleFunc("POST "+attestPath, s.handle(rule{anyEpoch: true, quiet: true}, s.attest))
+	mux.HandleFunc("POST "+introducePath, s.handle(rule{strangers: true}, s.introduce))
+	mux.HandleFunc("GET "+nodesPath, s.handle(rule{quiet: true}, s.nodes))
 	if o.Inside != nil {
 		mux.HandleFunc("GET "+healthPath, s.operator(s.health))
 		mux.HandleFunc("GET "+servicesPath, s.operator(s.services))
@@ -120,8 +127,12 @@ func hostOf(address string) string {
 	return address
 }
 
+// rule is who may ask something besides nodes of this epoch that are known, and whether strangers who try are no news: they are
+// about to introduce themselves.
+type rule struct{ anyEpoch, strangers, quiet bool }
+
 // handle finds out who asks, and asks only what it may.
-func (s *Server) handle(anyEpoch bool, answer func(http.ResponseWriter, *http.Request, Caller)) http.HandlerFunc {
+func (s *Server) handle(may rule, answer func(http.ResponseWriter, *http.Request, Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		caller, err := s.o.admit(*r.TLS)
 		if err != nil {
@@ -133,9 +144,17 @@ func (s *Server) handle(anyEpoch bool, answer func(http.ResponseWriter, *http.Re
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
 			return
 		}
-		if err := checkCluster(r, caller, s.o.Config.Cluster, anyEpoch); err != nil {
+		if err := checkCluster(r, caller, s.o.Config.Cluster, may.anyEpoch); err != nil {
 			s.refused(r.RemoteAddr, err)
 			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		if caller.Stranger && !may.strangers {
+			err := fmt.Errorf("%q is not in the inventory, and has not introduced itself", caller.Name)
+			if !may.quiet {
+				s.refused(r.RemoteAddr, err)
+			}
+			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
 		answer(w, r, caller)

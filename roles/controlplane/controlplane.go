@@ -28,6 +28,7 @@ type data struct {
 	APIServer, Controllers, Scheduler []string // flags
 	SchedulerKubeconfig               string
 	DNSReplicas                       int
+	EntriesNamespace                  string
 }
 
 // Render is empty on nodes that are no control planes.
@@ -42,6 +43,7 @@ func Render(n *role.Node) (role.Output, error) {
 		Scheduler:           n.Flags("kube-scheduler", schedulerFlags()),
 		SchedulerKubeconfig: schedulerKubeconfig,
 		DNSReplicas:         max(1, min(2, len(n.With(node.Worker)))),
+		EntriesNamespace:    node.EntriesNamespace,
 	})
 	local := role.URL(role.Loopback(), node.APIPort)
 	b.File(authenticationConfig, 0o644, "authentication.yaml.tmpl")
@@ -52,6 +54,7 @@ func Render(n *role.Node) (role.Output, error) {
 	b.Unit("kube-controller-manager.service")
 	b.Unit("kube-scheduler.service")
 	b.Objects("rbac.yaml.tmpl")
+	b.Objects("nodes.yaml.tmpl")
 	b.Objects("coredns.yaml.tmpl")
 	return b.Output()
 }
