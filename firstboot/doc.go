@@ -4,7 +4,7 @@
 //
 // Start with Run, which wires the daemon up, and plan, which lists the steps. Engine gives them their turns, decide holds
 // the rules by which an etcd member starts, on what this node and the others remember (witness.go, meet.go). Packages: status (the document that a node tells about itself), journal
-// (its durable memory), disk (files that outlast a power cut), peer (the API between nodes), etcd (its members, by etcdctl), kube (the little of the
+// (its durable memory), disk (files that outlast a power cut), peer (the API between nodes), etcd (its members, by etcdctl), wire (who has an address on the segment), kube (the little of the
 // Kubernetes API that is needed).
 //
 // What a node gets is rendered by package roles; this package writes and starts it. It does not install, upgrade or

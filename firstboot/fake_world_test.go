@@ -40,6 +40,9 @@ type fakeWorld struct {
 	wrong []string // what must never happen
 	asked []string // names of the requests whose approval the API server was asked for
 
+	segment Wire   // for balancers
+	haproxy string // what it says of its only server
+
 	known     map[string]string // units as systemd has read them
 	removeOff bool              // Remove does nothing, as on a file system that cannot be written
 
@@ -118,7 +121,7 @@ func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 	w.t.Helper()
 	j, lost := journal.Open(fakeFS{Prefix(w.root), w}, w.cfg.EtcdToken())
 	instance, fleeting := openInstance(fakeFS{Prefix(w.root), w}, strings.NewReader("sixteen random bytes"))
-	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}}
+	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}, Wire: w.segment, Sockets: fakeSockets(w.haproxy)}
 	n := newMachine(host, w.cfg, w.ca, instance, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
 	n.noteMemory(lost, fleeting)
 	w.node = n

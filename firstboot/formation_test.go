@@ -320,7 +320,7 @@ func TestRoles(t *testing.T) {
 	}{
 		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects entries approve labels cluster"},
 		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready formed"},
-		{[]node.Node{balancer, cp}, "time-gate scrub files lb apilb services formed"},
+		{[]node.Node{balancer, cp}, "time-gate scrub files apilb services lb formed"},
 	} {
 		cfg := contract(t, slices.Clone(test.nodes)...)
 		if test.nodes[0].Name == "lb1" {
@@ -330,6 +330,9 @@ func TestRoles(t *testing.T) {
 		var names []string
 		for _, s := range e.Steps {
 			for _, before := range s.After {
+				if before == "lb" || before == "vip" {
+					t.Errorf("%s: step %q waits for %q, which is done when the cluster serves", cfg.Node, s.Name, before)
+				}
 				if later := slices.IndexFunc(e.Steps, func(o Step) bool { return o.Name == before }); later >= 0 && !slices.Contains(names, before) {
 					t.Errorf("%s: step %q stands before %q", cfg.Node, s.Name, before)
 				}

@@ -5,7 +5,10 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"time"
+
+	"slipway/firstboot/wire"
 )
 
 // FS is the node's file system, by absolute path. The real one is a prefix before every path, so that the same code
@@ -53,6 +56,18 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
+// Sockets asks a program of this machine over its Unix socket: one line, and all that it says until it hangs up.
+type Sockets interface {
+	Ask(ctx context.Context, socket, line string) (string, error)
+}
+
+// Wire is the segment that this node's card is on; package wire has the real one, and says more.
+type Wire interface {
+	Has(netip.Addr) (bool, error) // this machine
+	Ask(ctx context.Context, wanted []netip.Addr, times int) (map[netip.Addr][]string, error)
+	Adverts() ([]wire.Advert, error)
+}
+
 // Host is everything that formation touches.
 type Host struct {
 	FS      FS
@@ -60,4 +75,6 @@ type Host struct {
 	Streams Streamer // only for who looks into the node
 	Clients Clients
 	Clock   Clock
+	Sockets Sockets // balancers only
+	Wire    Wire    // ... with a virtual address
 }

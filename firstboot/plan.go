@@ -10,25 +10,19 @@ import (
 
 // plan lists the node's steps, none before what it comes after. What a node has no role for is left out.
 func (n *machine) plan() []Step {
-	steps := slices.Concat(n.groundSteps(), n.controlSteps(), n.workerSteps(), n.clusterSteps())
+	steps := slices.Concat(n.groundSteps(), n.controlSteps(), n.workerSteps(), n.balancerSteps(), n.clusterSteps())
 	return slices.DeleteFunc(steps, func(s Step) bool { return !s.isFor(n.self) })
 }
 
 // groundSteps are for every node.
 func (n *machine) groundSteps() []Step {
-	steps := []Step{
+	return []Step{
 		{Name: "time-gate", Observe: n.observeTime, Act: n.actTime, Recheck: time.Hour},
 		{Name: status.ScrubStep, Observe: n.observeScrub, Act: n.actScrub, Recheck: 10 * time.Minute},
 		{Name: "files", Observe: n.observeFiles, Act: n.actFiles, Recheck: time.Minute},
+		n.unitStep("apilb", "slipway-apilb.service", "files"),
+		{Name: "services", After: []string{"files"}, Observe: n.observeServices, Act: n.actServices, Recheck: time.Minute},
 	}
-	if n.renders("slipway-lb.service") {
-		steps = append(steps, n.unitStep("lb", "slipway-lb.service", "files"))
-	}
-	if n.renders("slipway-keepalived.service") {
-		steps = append(steps, n.unitStep("vip", "slipway-keepalived.service", "lb"))
-	}
-	return append(steps, n.unitStep("apilb", "slipway-apilb.service", "files"),
-		Step{Name: "services", After: []string{"files"}, Observe: n.observeServices, Act: n.actServices, Recheck: time.Minute})
 }
 
 // controlSteps are for etcd nodes and control planes.

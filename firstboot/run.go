@@ -15,6 +15,7 @@ import (
 	"slipway/firstboot/journal"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
+	"slipway/firstboot/wire"
 	"slipway/node"
 	"slipway/roles"
 )
@@ -99,7 +100,10 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 		out.logf("%v", err)
 	}
 	j, lost := journal.Open(files, cfg.EtcdToken())
-	host := Host{FS: files, Run: Exec{}, Streams: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now)}
+	host := Host{
+		FS: files, Run: Exec{}, Streams: Exec{}, Clients: &pkiClients{files: files, now: o.Now}, Clock: WallClock(o.Now),
+		Sockets: UnixSockets(files), Wire: &wire.Segment{Own: cfg.Self().Address.Addr()},
+	}
 	d := &daemon{reporter: status.NewReporter(cfg.Node, out.console, o.Now)}
 	instance, fleeting := openInstance(files, o.Random)
 	d.machine = newMachine(host, cfg, id.ca, instance, rendered, j, &peerCaller{base: id.client(o.Now), cfg: cfg, random: o.Random}, out.logf)
