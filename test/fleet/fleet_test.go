@@ -357,31 +357,6 @@ func (f *fleet) In(name, script string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// status is a node's status document, as far as tests look at it.
-type status struct {
-	Node, Step, State, WaitingFor, LastError string
-	Formed, Serving                          bool
-	Steps                                    []struct{ Name, State string }
-}
-
-// Statuses is what all nodes that are on say over the network, and what keeps some from answering.
-func (f *fleet) Statuses() ([]status, error) {
-	var on []string
-	for _, name := range f.order {
-		if n := f.nodes[name]; n.init != 0 {
-			n.mustBeOn(f.t)
-			on = append(on, name)
-		}
-	}
-	out, err := f.image.run(f.dir, f.image.slipway(), append([]string{"status", "-f", f.spec, "--json"}, on...)...)
-	var all struct{ Nodes []status } // with an error it is a document
-	var into any = &all
-	if err == nil {
-		into = &all.Nodes
-	}
-	return all.Nodes, errors.Join(err, json.Unmarshal([]byte(out), into))
-}
-
 // Wait waits until good says nil, and otherwise shows what it said last.
 func (f *fleet) Wait(limit time.Duration, what string, good func() error) time.Duration {
 	f.t.Helper()

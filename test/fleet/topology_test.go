@@ -18,12 +18,13 @@ const formLimit = 4 * time.Minute
 // TestTopologies: every shape of a cluster forms by itself, all machines switched on at once.
 func TestTopologies(t *testing.T) {
 	for name, voters := range map[string]int{
-		"dedicated":      3, // one load balancer of its own
-		"dedicated-pair": 3, // two, and a VIP
-		"stacked":        3, // load balancers on the control planes
-		"etcd-apart":     3, // etcd on machines of its own
-		"five":           5,
-		"single":         1,
+		"dedicated":       3, // one load balancer of its own
+		"dedicated-alone": 3, // ... without a VIP
+		"dedicated-pair":  3, // two, and a VIP
+		"stacked":         3, // load balancers on the control planes
+		"etcd-apart":      3, // etcd on machines of its own
+		"five":            5,
+		"single":          1,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, "testdata/"+name+".yaml")
