@@ -11,10 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"slipway/cluster"
+	"slipway/firstboot/inside"
 	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/node"
@@ -41,15 +43,21 @@ const askHelp = `Nodes are asked at their peer API (port 7400) with the operator
 // target is a node with a client for it.
 type target struct {
 	name   string
+	roles  []cluster.Role
 	client *peer.Client
 }
 
 // reply is what a node said, or why it said nothing.
 type reply struct {
 	status.Document
-	Error  string `json:"error,omitempty"` // the node did not answer
-	cutOff bool   // ... because nobody waited for it any longer
+	Roles  []cluster.Role `json:"roles"`            // as the spec has them
+	Health *inside.Health `json:"health,omitempty"` // if it was asked for, and told
+	Error  string         `json:"error,omitempty"`  // the node did not answer
+	cutOff bool           // ... because nobody waited for it any longer
 }
+
+// has says whether the node has a role.
+func (r reply) has(role cluster.Role) bool { return slices.Contains(r.Roles, role) }
 
 // targets are the nodes to ask, in the spec's order.
 func (o *askOptions) targets(s streams) ([]target, error) {
@@ -75,7 +83,7 @@ func (o *askOptions) targets(s streams) ([]target, error) {
 	var all []target
 	for _, n := range spec.Nodes {
 		if addr, ok := where[n.Name]; ok {
-			all = append(all, target{n.Name, peer.NewClient(base, own, node.Node{Name: n.Name}, addr, rand.Reader)})
+			all = append(all, target{n.Name, n.Roles, peer.NewClient(base, own, node.Node{Name: n.Name}, addr, rand.Reader)})
 		}
 	}
 	return all, nil
@@ -137,25 +145,60 @@ func override(where map[string]string, addresses []string) error {
 	return nil
 }
 
-// askAll asks all nodes at once; the replies are in the order of the nodes.
+// askAll asks all nodes at once for their status; the replies are in the order of the nodes.
 func askAll(ctx context.Context, nodes []target) []reply {
+	return each(nodes, func(n target) reply { return n.status(ctx) })
+}
+
+// lookAll asks for their health beside.
+func lookAll(ctx context.Context, nodes []target) []reply {
+	return each(nodes, func(n target) reply {
+		var r reply
+		var health *inside.Health
+		var wait sync.WaitGroup
+		wait.Go(func() { r = n.status(ctx) })
+		wait.Go(func() {
+			if h, err := n.client.Health(ctx); err == nil { // a node that is silent says so with its status, an older one has none
+				health = &h
+			}
+		})
+		wait.Wait()
+		r.Health = health
+		return r
+	})
+}
+
+func each(nodes []target, ask func(target) reply) []reply {
 	replies := make([]reply, len(nodes))
 	var wait sync.WaitGroup
 	for i, n := range nodes {
-		wait.Go(func() {
-			d, err := n.client.Status(ctx)
-			replies[i] = reply{Document: d}
-			if err != nil {
-				replies[i] = reply{Document: status.Document{Node: n.name}, Error: err.Error(), cutOff: ctx.Err() != nil}
-			}
-		})
+		wait.Go(func() { replies[i] = ask(n) })
 	}
 	wait.Wait()
 	return replies
 }
 
-// dash makes a cell of one line that is never empty.
+func (n target) status(ctx context.Context) reply {
+	d, err := n.client.Status(ctx)
+	if err != nil {
+		return reply{Document: status.Document{Node: n.name}, Roles: n.roles, Error: err.Error(), cutOff: ctx.Err() != nil}
+	}
+	return reply{Document: d, Roles: n.roles}
+}
+
+// dash makes a cell of one line that is never empty, and writes nothing to a terminal but text: what a program on a node said
+// may be in it.
 func dash(text string) string {
 	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
-	return cmp.Or(strings.Join(lines, "; "), "-")
+	return cmp.Or(strings.Map(printable, strings.Join(lines, "; ")), "-")
+}
+
+func printable(r rune) rune {
+	switch {
+	case r == '\t':
+		return ' '
+	case !unicode.IsPrint(r):
+		return '?'
+	}
+	return r
 }

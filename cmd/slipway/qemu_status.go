@@ -71,15 +71,10 @@ func lastStatus(serial string) string {
 	_, data, found := cutLast(data, []byte(status.Prefix))
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	doc, ok := status.ParseLine(status.Prefix + string(line))
-	switch {
-	case !found || !ok:
+	if !found || !ok {
 		return "booting"
-	case doc.Serving:
-		return "serving"
-	case doc.WaitingFor != "":
-		return fmt.Sprintf("%s: %s for %s", doc.Step, doc.State, doc.WaitingFor)
 	}
-	return fmt.Sprintf("%s: %s", doc.Step, doc.State)
+	return describe(reply{Document: doc})
 }
 
 // cutLast is bytes.Cut at the last sep; without one, everything comes after.

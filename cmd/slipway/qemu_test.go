@@ -74,8 +74,8 @@ func TestLastStatus(t *testing.T) {
 	for _, tc := range []struct{ name, serial, want string }{
 		{"nothing yet", on, "booting"},
 		{"of an earlier power-on", `slipway-status: {"node":"n1","serving":true}` + "\n" + on, "booting"},
-		{"waits", on + "[ 1.0] x\r\n" + `slipway-status: {"node":"n1","step":"etcd","state":"waiting","waitingFor":"n2"}` + "\r\nmore", "etcd: waiting for n2"},
-		{"works", on + `slipway-status: {"node":"n1","step":"files","state":"working"}` + "\n", "files: working"},
+		{"waits", on + "[ 1.0] x\r\n" + `slipway-status: {"node":"n1","step":"etcd","state":"waiting","waitingFor":"n2"}` + "\r\nmore", "etcd waiting, waiting for n2"},
+		{"works", on + `slipway-status: {"node":"n1","step":"files","state":"working"}` + "\n", "files working"},
 		{"serves", on + `slipway-status: {"node":"n1","step":"files","state":"working"}` + "\n" + `slipway-status: {"node":"n1","serving":true}`, "serving"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -62,6 +62,7 @@ func refusals() [][]string {
 		{"kubeconfig", "-f", "bad.yaml", "-o", "new"},
 		{"status", "-f", "good.yaml", "n2", "--json"},
 		{"status", "-f", "bad.yaml"},
+		{"status", "-f", "good.yaml", "--watch", "--json"},
 		{"wait", "-f", "good.yaml", "n2"},
 		{"wait", "-f", "good.yaml", "--timeout", "0s", "--json"},
 		{"logs"},

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,27 +12,39 @@ import (
 
 func newStatusCmd(s streams) *cobra.Command {
 	var o askOptions
-	var asJSON bool
+	var asJSON, watch bool
 	cmd := &cobra.Command{
 		Use:   "status [NODE...]",
-		Short: "Show how far each node's formation is",
-		Long: `Shows for each node, or each one named, the step it is at, what it waits for, since when, and its last error. Below the
-table stand its notices: peers and callers that it turned away and why, certificate requests that it will not approve, a
-journal that it could not read.
+		Short: "Show how far each node's formation is, and how the cluster does",
+		Long: `Shows for each node, or each one named, its roles, the step it is at, what and whom it waits for, since when, and its last error;
+for etcd nodes and control planes the member (voter, leader, learner), the size of its database, where it is in raft's log, and whether
+the API server is ready; who holds the VIP; which certificate ends first. Below stand notices: peers and callers that a node turned
+away and why, certificate requests that it will not approve, a journal that it could not read.
+
+With --watch it goes on: on a terminal as a screen of its own (q ends it), elsewhere as a line for each change.
 
 ` + askHelp + `
+
+All nodes are asked at once, and each has 4 s. What --json prints is described in docs/looking-inside.md.
 
 Exits with 1 when a node does not answer.
 
 ` + exitCodeHelp,
-		Example: "  slipway status -f cluster.yaml\n  slipway status n1 --address 127.0.0.1:17400 --json",
+		Example: "  slipway status -f cluster.yaml\n  slipway status --watch\n  slipway status n1 --address 127.0.0.1:17400 --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.nodes = args
+			if watch && asJSON {
+				return usageError{errors.New("reading the command line: --watch has no end, and --json is one document at the end\nhint: call slipway status --json as often as you like")}
+			}
+			if watch {
+				return runWatch(cmd.Context(), s, o)
+			}
 			return runStatus(cmd.Context(), s, o, asJSON)
 		},
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON: a list of status documents")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing it")
 	return cmd
 }
 
@@ -42,7 +53,7 @@ func runStatus(ctx context.Context, s streams, o askOptions, asJSON bool) error 
 	if err != nil {
 		return err
 	}
-	answers := askAll(ctx, asked)
+	answers := lookAll(ctx, asked)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -63,22 +74,39 @@ func runStatus(ctx context.Context, s streams, o askOptions, asJSON bool) error 
 	return nil
 }
 
-func printStatus(s streams, replies []reply) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NODE\tSTEP\tSTATE\tSINCE\tWAITING FOR\tLAST ERROR")
-	for _, r := range replies {
-		state, since := string(r.State), r.Since.UTC().Format(time.RFC3339)
-		if r.Error != "" {
-			state, since = "no answer", "-"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Node, dash(r.Step), state, since, dash(r.WaitingFor), dash(cmp.Or(r.Error, r.LastError)))
-	}
-	if err := w.Flush(); err != nil {
+// watchPause is the time between two looks.
+const watchPause = 2 * time.Second
+
+// runWatch shows the nodes until it is interrupted or, on a terminal, told to end.
+func runWatch(ctx context.Context, s streams, o askOptions) error {
+	nodes, err := o.targets(s)
+	if err != nil {
 		return err
 	}
-	for _, r := range replies {
-		for _, n := range r.Notices {
-			fmt.Fprintf(s.out, "%s: %s %s: %s\n", r.Node, n.Kind, n.Name, dash(n.Text))
+	if t, ok := terminalOf(s); ok {
+		return newDashboard(t, nodes).run(ctx)
+	}
+	told := map[string]string{}
+	for {
+		for _, r := range lookAll(ctx, nodes) {
+			if news := describeAll(r); told[r.Node] != news && !r.cutOff {
+				told[r.Node] = news
+				fmt.Fprintf(s.out, "%s %s: %s\n", time.Now().UTC().Format(time.RFC3339), r.Node, news)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(watchPause):
+		}
+	}
+}
+
+// printStatus writes what there is to say, without ages: the same state prints the same.
+func printStatus(s streams, replies []reply) error {
+	for _, l := range view(replies).lines(time.Now(), func(t time.Time) string { return t.UTC().Format(time.RFC3339) }) {
+		if _, err := fmt.Fprintln(s.out, l.text); err != nil {
+			return err
 		}
 	}
 	return nil

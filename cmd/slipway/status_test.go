@@ -142,8 +142,8 @@ func TestStatus(t *testing.T) {
 	spec, addr, node := statusLab(t)
 	node.set(etcdWaits)
 	code, out := slipway(t, "status", "-f", spec, "n1", "--address", addr)
-	want := "NODE  STEP  STATE    SINCE                 WAITING FOR        LAST ERROR\n" +
-		"n1    etcd  waiting  2026-06-01T00:00:00Z  2 of 3 etcd nodes  first; hint\n"
+	want := "NODE  ROLES                      STEP  STATE    SINCE                 WAITING FOR        LAST ERROR\n" +
+		"n1    etcd,control-plane,worker  etcd  waiting  2026-06-01T00:00:00Z  2 of 3 etcd nodes  first; hint\n"
 	if code != exitOK || out != want {
 		t.Errorf("exit %d:\n%swant:\n%s", code, out, want)
 	}
@@ -159,7 +159,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 	code, out = slipway(t, "status", "-f", spec, "--address", "n1="+addr, "--address", "n2=127.0.0.1:1")
-	if code != exitFailed || !strings.Contains(out, "n2    -     no answer") || !strings.Contains(out, "no answer from n2") {
+	if code != exitFailed || !strings.Contains(out, "n2    worker                     -     no answer  -") || !strings.Contains(out, "no answer from n2") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }

@@ -33,6 +33,7 @@ func TestLookingInside(t *testing.T) {
 	f.Start("lb1", "cp2", "cp3", "w1")
 	f.Wait(formLimit, "all nodes formed", f.formed)
 
+	f.Wait(time.Minute, "status tells who leads, and who holds the address", f.statusIsWhole)
 	f.mustShow("etcd's journal", `"msg":"`, "logs", "cp1", "etcd", "-n", "50", "--file", f.spec)
 	f.mustShow("this boot's journal", "systemd", "logs", "w1", "--boot", "0", "--since", "1h", "--file", f.spec)
 	f.mustShow("the kernel's messages", "Linux version|[0-9]", "dmesg", "cp1", "--file", f.spec)
@@ -49,6 +50,57 @@ func TestLookingInside(t *testing.T) {
 		return nil
 	})
 	f.bundleIsWhole()
+}
+
+// statusIsWhole says what is missing from status --json: one leader among three members of one cluster, one holder of the VIP,
+// and the end of every node's certificates.
+func (f *fleet) statusIsWhole() error {
+	out, err := f.image.run(f.dir, f.image.slipway(), "status", "-f", f.spec, "--json")
+	if err != nil {
+		return err
+	}
+	var nodes []struct {
+		Node   string
+		Roles  []string
+		Health struct {
+			Etcd *struct {
+				Role, Cluster     string
+				Healthy           bool
+				DBSize, RaftIndex int64
+				Members           []struct{ Name string }
+			}
+			API          *struct{ Ready bool }
+			VIP          *struct{ Held bool }
+			Certificates []struct{ Ends time.Time }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &nodes); err != nil {
+		return err
+	}
+	count, clusters := map[string]int{}, map[string]bool{}
+	for _, n := range nodes {
+		h := n.Health
+		if len(n.Roles) == 0 || len(h.Certificates) == 0 || time.Until(h.Certificates[0].Ends) < 24*time.Hour {
+			return fmt.Errorf("%s: %+v", n.Node, n)
+		}
+		if e := h.Etcd; e != nil {
+			count[e.Role]++
+			clusters[e.Cluster] = true
+			if !e.Healthy || e.DBSize < 1000 || e.RaftIndex < 10 || len(e.Members) != 3 {
+				return fmt.Errorf("%s: %+v", n.Node, *e)
+			}
+		}
+		if h.API != nil && h.API.Ready {
+			count["ready"]++
+		}
+		if h.VIP != nil && h.VIP.Held {
+			count["held"]++
+		}
+	}
+	if count["leader"] != 1 || count["voter"] != 2 || count["ready"] != 3 || count["held"] != 1 || len(clusters) != 1 {
+		return fmt.Errorf("counted %v in clusters %v", count, clusters)
+	}
+	return nil
 }
 
 // shows says what is wrong with what slipway prints: it must match a regular expression (grep -E).
