@@ -159,7 +159,7 @@ func TestPayloadDefaults(t *testing.T) {
 	}
 	spec := parse(t, single)
 	for _, name := range PayloadNames() {
-		if _, ok := spec.Payloads[name]; ok == (name == PayloadKubelet) {
+		if _, ok := spec.Payloads[name]; ok == slices.Contains([]string{PayloadKubelet, PayloadFlannel}, name) {
 			t.Errorf("payload %s is there: %t", name, ok)
 		}
 	}

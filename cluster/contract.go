@@ -104,6 +104,7 @@ func (s *Spec) contractNetwork() node.Network {
 	out := node.Network{
 		PodCIDR: pods, ServiceCIDR: services, APIService: s.APIServiceIP(), DNSService: s.DNSServiceIP(),
 		NTP: n.NTP, CNI: n.CNI, ProxyMode: n.Proxy.Mode, Scheduler: n.Proxy.Scheduler, StrictARP: n.Proxy.StrictARP,
+		Flannel: node.Flannel{Backend: n.Flannel.Backend},
 	}
 	for _, d := range n.DNS {
 		if a, err := netip.ParseAddr(d); err == nil {

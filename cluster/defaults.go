@@ -51,6 +51,9 @@ func (n *Network) setDefaults(controlPlanes int) {
 	set(&n.PodCIDR, "10.244.0.0/16")
 	set(&n.ServiceCIDR, "10.96.0.0/16")
 	set(&n.CNI, node.CNIBridge)
+	if n.CNI == node.CNIFlannel {
+		set(&n.Flannel.Backend, node.FlannelVXLAN)
+	}
 	if n.Proxy.Mode == node.ProxyIPVS {
 		set(&n.Proxy.Scheduler, "rr")
 	}
@@ -60,8 +63,8 @@ func (n *Network) setDefaults(controlPlanes int) {
 	}
 }
 
-// setPayloadDefaults makes an entry for every payload, so that nobody else needs to know the table. A kubelet apart
-// from the rest of kubernetes is the exception: it is there only if the spec names it.
+// setPayloadDefaults makes an entry for every payload, so that nobody else needs to know the table. The exceptions are there only
+// if the spec names them: a kubelet apart from the rest of kubernetes, and flannel, unless the pod network is that.
 func (s *Spec) setPayloadDefaults() {
 	all := make(map[string]Payload, len(defaultVersions))
 	for name, p := range s.Payloads {
@@ -69,7 +72,7 @@ func (s *Spec) setPayloadDefaults() {
 	}
 	for _, name := range PayloadNames() {
 		p, named := all[name]
-		if name == PayloadKubelet && !named {
+		if !named && (name == PayloadKubelet || name == PayloadFlannel && s.Network.CNI != node.CNIFlannel) {
 			continue
 		}
 		set(&p.Source, sources[0])

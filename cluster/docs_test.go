@@ -23,7 +23,7 @@ const root = ".."
 func specTypes() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[Spec](), reflect.TypeFor[Cluster](), reflect.TypeFor[Kubernetes](), reflect.TypeFor[Payload](),
-		reflect.TypeFor[Image](), reflect.TypeFor[Network](), reflect.TypeFor[LoadBalancer](), reflect.TypeFor[Proxy](),
+		reflect.TypeFor[Image](), reflect.TypeFor[Network](), reflect.TypeFor[LoadBalancer](), reflect.TypeFor[Proxy](), reflect.TypeFor[Flannel](),
 		reflect.TypeFor[Runtime](), reflect.TypeFor[Kernel](), reflect.TypeFor[Modules](), reflect.TypeFor[Node](), reflect.TypeFor[Interface](),
 		reflect.TypeFor[VSphere](), reflect.TypeFor[Machine](), reflect.TypeFor[Tuning](),
 	}
@@ -118,7 +118,7 @@ func typeName(t reflect.Type) string {
 // anchors are the headings of docs/spec.md by type.
 var anchors = map[string]string{
 	"Cluster": "cluster", "Kubernetes": "kubernetes", "Payload": "payloads", "Image": "image", "Network": "network",
-	"LoadBalancer": "networkloadbalancer", "Proxy": "networkproxy", "Runtime": "runtime", "Kernel": "kernel",
+	"LoadBalancer": "networkloadbalancer", "Proxy": "networkproxy", "Flannel": "networkflannel", "Runtime": "runtime", "Kernel": "kernel",
 	"Modules": "kernelmodules", "Node": "nodes", "Interface": "nodesinterface",
 	"VSphere": "vsphere", "Machine": "vspheremachines", "Tuning": "tuning",
 }
@@ -131,6 +131,8 @@ func payloadTable() string {
 		switch name {
 		case PayloadKubelet:
 			version = "`kubernetes.kubelet`; name it only to take it from elsewhere than the rest"
+		case PayloadFlannel:
+			version += "; in images for `cni: flannel`, and where it is named"
 		case PayloadSlipwayd:
 			version = "slipway's own"
 		case PayloadKubernetes:

@@ -30,7 +30,7 @@ var (
 var fields = map[string]Field{
 	"Spec.cluster":    {Doc: "The identity of the cluster."},
 	"Spec.kubernetes": {Doc: "Versions and flags of the kube programs."},
-	"Spec.payloads":   {Doc: "Where single payloads come from, by name: kubernetes, kubelet, etcd, cni-plugins, coredns, pause, crictl, helm, ignition, slipwayd."},
+	"Spec.payloads":   {Doc: "Where single payloads come from, by name: kubernetes, kubelet, etcd, cni-plugins, flannel, coredns, pause, crictl, helm, ignition, slipwayd."},
 	"Spec.image":      {Doc: "The one OS image of all nodes."},
 	"Spec.network":    {Doc: "Addresses and how the API is reached."},
 	"Spec.runtime":    {Doc: "The container runtime."},
@@ -75,7 +75,8 @@ var fields = map[string]Field{
 	"Network.serviceCIDR":  {Doc: "Addresses of services; the first is the API, the tenth is DNS.", Default: "10.96.0.0/16"},
 	"Network.loadBalancer": {Doc: "Who answers for the API's address."},
 	"Network.proxy":        {Doc: "How kube-proxy works."},
-	"Network.cni":          {Doc: "Pod network: bridge with host routes, or none to bring your own.", Default: "bridge", Enum: node.CNIs},
+	"Network.cni":          {Doc: "Pod network: bridge with host routes, flannel, or none to bring your own.", Default: "bridge", Enum: node.CNIs},
+	"Network.flannel":      {Doc: "How flannel works, for `cni: flannel`."},
 
 	"LoadBalancer.mode": {Doc: "none, stacked on the control planes, dedicated nodes of role lb, or external.", Default: "none, for one control plane", Enum: node.Modes},
 	"LoadBalancer.port": {Doc: "The balancer's port.", Default: "8443"},
@@ -84,6 +85,8 @@ var fields = map[string]Field{
 	"Proxy.mode":      {Doc: "kube-proxy's mode.", Default: "nftables, and ipvs for v1.34", Enum: node.ProxyModes},
 	"Proxy.scheduler": {Doc: "ipvs: how connections are spread.", Default: "rr, for ipvs", Enum: node.Schedulers},
 	"Proxy.strictARP": {Doc: "ipvs: answer ARP only for addresses of the card that is asked. MetalLB needs it.", Default: "false"},
+
+	"Flannel.backend": {Doc: "How packets get to other nodes' pods: vxlan in UDP, port 8472, or host-gw by routes in one subnet.", Default: "vxlan, for flannel", Enum: node.Backends},
 
 	"Runtime.name":    {Doc: "The runtime that the kubelet talks to.", Default: "containerd", Enum: node.Runtimes},
 	"Runtime.mirrors": {Doc: "Mirrors by registry: URLs, tried in order."},

@@ -66,7 +66,13 @@ type Network struct {
 	ServiceCIDR  string       `yaml:"serviceCIDR,omitempty"` // default 10.96.0.0/16; .1 is the API, .10 is DNS
 	LoadBalancer LoadBalancer `yaml:"loadBalancer,omitempty"`
 	Proxy        Proxy        `yaml:"proxy,omitempty"`
-	CNI          string       `yaml:"cni,omitempty"` // bridge (default), none
+	CNI          string       `yaml:"cni,omitempty"` // bridge (default), flannel, none
+	Flannel      Flannel      `yaml:"flannel,omitempty"`
+}
+
+// Flannel is the pod network of cni: flannel.
+type Flannel struct {
+	Backend string `yaml:"backend,omitempty"` // vxlan (default), host-gw
 }
 
 // LoadBalancer says who answers for the API's address.

@@ -11,6 +11,11 @@ import (
 func (n Network) validate(d *document) {
 	p := at("network")
 	oneOf(d, p.with("cni"), n.CNI, node.CNIs)
+	if flannel := p.with("flannel"); n.CNI == node.CNIFlannel {
+		oneOf(d, flannel.with("backend"), n.Flannel.Backend, node.Backends)
+	} else if d.has(flannel) {
+		d.failKey(flannel, "remove it, or use cni: flannel", "flannel is only for the pod network flannel")
+	}
 	proxy := p.with("proxy")
 	oneOf(d, proxy.with("mode"), n.Proxy.Mode, node.ProxyModes)
 	if n.Proxy.Mode != node.ProxyIPVS {
@@ -122,14 +127,26 @@ func (s *Spec) validateAddresses(d *document) {
 	if len(s.Nodes) == 0 {
 		return
 	}
+	s.validateSubnet(d)
+	s.validateGateway(d)
+}
+
+// validateSubnet refuses nodes in several subnets where pods are reached by the addresses of their nodes.
+func (s *Spec) validateSubnet(d *document) {
+	network := "the bridge network"
+	switch {
+	case s.Network.CNI == node.CNIFlannel && s.Network.Flannel.Backend == node.FlannelHostGW:
+		network = "flannel's backend host-gw"
+	case s.Network.CNI != node.CNIBridge:
+		return
+	}
 	first := s.Nodes[0]
 	for i, n := range s.Nodes {
-		if s.Network.CNI == node.CNIBridge && n.Prefix().IsValid() && first.Prefix().IsValid() && n.Prefix().Masked() != first.Prefix().Masked() {
-			d.fail(at("nodes", i, "address"), "all nodes in one subnet, or cni: none with a pod network that routes",
-				"node %q is not in the subnet of %q, %s, and the bridge network routes pods by node addresses", n.Name, first.Name, first.Prefix().Masked())
+		if n.Prefix().IsValid() && first.Prefix().IsValid() && n.Prefix().Masked() != first.Prefix().Masked() {
+			d.fail(at("nodes", i, "address"), "all nodes in one subnet, or cni: flannel with its backend vxlan, or cni: none with a pod network that routes",
+				"node %q is not in the subnet of %q, %s, and %s routes pods by node addresses", n.Name, first.Name, first.Prefix().Masked(), network)
 		}
 	}
-	s.validateGateway(d)
 }
 
 // validateGateway judges every node's default route, at the place that it comes from.

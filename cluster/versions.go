@@ -16,6 +16,7 @@ const (
 	PayloadKubelet    = "kubelet" // only when it comes from elsewhere than the rest of kubernetes
 	PayloadEtcd       = "etcd"
 	PayloadCNI        = "cni-plugins"
+	PayloadFlannel    = "flannel" // only where the pod network is that, or the spec names it
 	PayloadCoreDNS    = "coredns"
 	PayloadPause      = "pause"
 	PayloadCrictl     = "crictl"
@@ -32,6 +33,7 @@ var defaultVersions = map[string]string{
 	PayloadEtcd:       "v3.6.16",
 	PayloadCNI:        "v1.9.1",
 	PayloadCoreDNS:    "v1.14.7",
+	PayloadFlannel:    "v0.28.10",
 	PayloadPause:      "3.10.2",
 	PayloadCrictl:     "v1.36.0",
 	PayloadHelm:       "v3.22.0",

@@ -48,11 +48,16 @@ const (
 	CertScheduler  = "scheduler"                // control planes, CN system:kube-scheduler
 	CertProxy      = "kube-proxy"               // workers, CN system:kube-proxy
 	CertKubelet    = "kubelet-client"           // workers, CN system:node:NAME, O system:nodes
+	CertFlannel    = "flannel"                  // workers with flannel, CN slipway:flannel:NAME, O slipway:flannel
 	CertAdmin      = "slipwayd-admin"           // control planes: slipwayd's own client for the API (apply, approve), CN slipway:slipwayd, O system:masters
 	SignerClient   = "signer-kubelet-client"    // control planes: intermediate CA for kubernetes.io/kube-apiserver-client-kubelet
 	SignerServing  = "signer-kubelet-serving"   // control planes: intermediate CA for kubernetes.io/kubelet-serving
 	SAKey          = "sa"                       // sa.key, sa.pub: control planes
 )
+
+// FlannelUser is whom the API server takes the flannel of a worker for: this and a colon before the node's name, and all of them are
+// of the group of this name.
+const FlannelUser = "slipway:flannel"
 
 // OperatorName is the operator's name at the peer API; no node may have it.
 const OperatorName = "slipway-operator"
@@ -134,10 +139,16 @@ type Network struct {
 	DNSService  netip.Addr   `json:"dnsService"`    // tenth address of ServiceCIDR
 	DNS         []netip.Addr `json:"dns,omitempty"` // upstream resolvers
 	NTP         []string     `json:"ntp,omitempty"`
-	CNI         string       `json:"cni"`       // bridge, none
+	CNI         string       `json:"cni"` // bridge, flannel, none
+	Flannel     Flannel      `json:"flannel,omitzero"`
 	ProxyMode   string       `json:"proxyMode"` // ipvs, nftables, iptables
 	Scheduler   string       `json:"scheduler,omitempty"`
 	StrictARP   bool         `json:"strictARP,omitempty"`
+}
+
+// Flannel is flannel's part, where the CNI is that.
+type Flannel struct {
+	Backend string `json:"backend"` // vxlan, host-gw
 }
 
 // Runtime is the container runtime's part.

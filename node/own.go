@@ -10,6 +10,7 @@ import (
 // ownFiles are what Slipway writes on a node: with its Ignition config, at every boot for its roles, or in the image. The
 // tests of those who write hold this list against what they write. A trailing * stands for any ending.
 var ownFiles = []string{
+	"/etc/cni/net.d/10-slipway-flannel.conflist",
 	"/etc/cni/net.d/10-slipway.conflist",
 	"/etc/containerd/config.toml",
 	"/etc/crictl.yaml",
@@ -17,6 +18,7 @@ var ownFiles = []string{
 	"/etc/hostname",
 	"/etc/kubernetes/authentication.yaml",
 	"/etc/kubernetes/controller-manager.conf",
+	"/etc/kubernetes/flannel.conf",
 	"/etc/kubernetes/kube-proxy.conf",
 	"/etc/kubernetes/kube-proxy.yaml",
 	"/etc/kubernetes/kubelet.conf",
@@ -42,7 +44,7 @@ var ownState = [][2]string{
 // report and reboot in an emergency instead of asking, with the targets that lead to them: a failed mount does by local-fs.target.
 var ownUnits = []string{
 	"debug-shell.service", "emergency.service", "emergency.target", "local-fs.target", "rescue.service", "rescue.target",
-	"etcd.service", "getty-static.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
+	"etcd.service", "flanneld.service", "getty-static.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
 	"kubelet.service", "serial-getty@.service", "slipway-apilb.service", "slipway-keepalived.service", "slipway-lb.service", "slipway-masq.service",
 	"slipwayd.service", "systemd-firstboot.service", "systemd-repart.service",
 }

@@ -118,6 +118,18 @@ func (c *Config) WithRole(role Role) []Node {
 	return nodes
 }
 
+// RoutesPods says whether a node reaches the pods of others by routes to their nodes. With flannel a worker has a way of its own; a
+// control plane that is none has not, and its API server calls webhooks as well.
+func (c *Config) RoutesPods(n Node) bool {
+	switch c.Network.CNI {
+	case CNIBridge:
+		return n.Has(Worker) || n.Has(ControlPlane)
+	case CNIFlannel:
+		return n.Has(ControlPlane) && !n.Has(Worker)
+	}
+	return false
+}
+
 // Has says whether the node has a role.
 func (n Node) Has(role Role) bool { return slices.Contains(n.Roles, role) }
 

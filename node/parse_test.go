@@ -91,6 +91,9 @@ func TestRefuse(t *testing.T) {
 		"service network":     {`"serviceCIDR": "10.96.0.0/16"`, `"serviceCIDR": "10.96.0.1/16"`, "network.serviceCIDR"},
 		"DNS service":         {`"dnsService": "10.96.0.10"`, `"dnsService": "10.1.0.10"`, "network.dnsService"},
 		"CNI":                 {`"cni": "bridge"`, `"cni": "calico"`, `network.cni: "calico" is none of`},
+		"flannel, no backend": {`"cni": "bridge"`, `"cni": "flannel"`, `network.flannel: backend "" does not fit the CNI "flannel"`},
+		"flannel's backend":   {`"cni": "bridge"`, `"cni": "flannel", "flannel": {"backend": "udp"}`, `network.flannel: backend "udp" does not fit`},
+		"a backend for none":  {`"cni": "bridge"`, `"cni": "none", "flannel": {"backend": "vxlan"}`, `network.flannel: backend "vxlan" does not fit the CNI "none"`},
 		"proxy mode":          {`"proxyMode": "ipvs"`, `"proxyMode": "ebpf"`, "network.proxyMode"},
 		"scheduler":           {`"scheduler": "rr"`, `"scheduler": "random"`, "network.scheduler"},
 		"grace":               {`"runtime": {`, `"tuning": {"formationGrace": "-1s"}, "runtime": {`, `"-1s" is not a length of time`},
@@ -132,4 +135,18 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("what was written is refused: %v\n%s", err, out)
 		}
 	})
+}
+
+func TestRoutesPods(t *testing.T) {
+	worker, plane, both, lb := []Role{Worker}, []Role{ControlPlane}, []Role{ControlPlane, Worker}, []Role{LB}
+	for cni, want := range map[string][4]bool{
+		CNIBridge: {true, true, true, false}, CNIFlannel: {false, true, false, false}, CNINone: {false, false, false, false},
+	} {
+		c := &Config{Network: Network{CNI: cni}}
+		for i, roles := range [][]Role{worker, plane, both, lb} {
+			if got := c.RoutesPods(Node{Roles: roles}); got != want[i] {
+				t.Errorf("%s, %v: %t", cni, roles, got)
+			}
+		}
+	}
 }

@@ -130,10 +130,10 @@ func (n Node) validateRoles() error {
 	return nil
 }
 
-// validatePodCIDR demands a slice of the pod network for every worker whose pods live on the bridge.
+// validatePodCIDR demands a slice of the pod network for every worker, unless somebody else shares it out.
 func (n Node) validatePodCIDR(network Network) error {
 	if !n.PodCIDR.IsValid() {
-		if n.Has(Worker) && network.CNI == CNIBridge {
+		if n.Has(Worker) && (network.CNI == CNIBridge || network.CNI == CNIFlannel) {
 			return errors.New("podCIDR is missing")
 		}
 		return nil
@@ -186,6 +186,9 @@ func (n Network) validate() error {
 		if !slices.Contains(f.allowed, f.value) {
 			errs = append(errs, fmt.Errorf("%s: %q is none of %q", f.key, f.value, f.allowed))
 		}
+	}
+	if flannel := n.CNI == CNIFlannel; flannel && !slices.Contains(Backends, n.Flannel.Backend) || !flannel && n.Flannel != (Flannel{}) {
+		errs = append(errs, fmt.Errorf("network.flannel: backend %q does not fit the CNI %q: with %s it is one of %q, and with another none", n.Flannel.Backend, n.CNI, CNIFlannel, Backends))
 	}
 	if n.ProxyMode == ProxyIPVS && !slices.Contains(Schedulers, n.Scheduler) {
 		errs = append(errs, fmt.Errorf("network.scheduler: %q is none of %q", n.Scheduler, Schedulers))

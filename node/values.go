@@ -17,8 +17,15 @@ const (
 
 // Values of Network.CNI.
 const (
-	CNIBridge = "bridge" // host routes between the nodes' bridges
-	CNINone   = "none"   // the user brings one
+	CNIBridge  = "bridge"  // host routes between the nodes' bridges
+	CNIFlannel = "flannel" // flannel between them, as a service of each worker
+	CNINone    = "none"    // the user brings one
+)
+
+// Values of Flannel.Backend.
+const (
+	FlannelVXLAN  = "vxlan"   // packets between nodes travel in UDP: any routers may be between
+	FlannelHostGW = "host-gw" // routes to the nodes, in one subnet
 )
 
 // RuntimeContainerd is the only value of Runtime.Name.
@@ -28,7 +35,8 @@ const RuntimeContainerd = "containerd"
 var (
 	Modes      = []string{ModeNone, ModeStacked, ModeDedicated, ModeExternal}
 	ProxyModes = []string{ProxyIPVS, ProxyNFTables, ProxyIPTables}
-	CNIs       = []string{CNIBridge, CNINone}
+	CNIs       = []string{CNIBridge, CNIFlannel, CNINone}
+	Backends   = []string{FlannelVXLAN, FlannelHostGW}
 	Runtimes   = []string{RuntimeContainerd}
 	// Schedulers are the kernel's ip_vs_* modules that kube-proxy knows.
 	Schedulers = []string{"rr", "wrr", "lc", "wlc", "sh", "dh", "mh", "sed", "nq"}

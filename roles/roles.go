@@ -25,7 +25,7 @@ type (
 
 // Rendering counts the templates of the cluster's objects: it is raised whenever one of them changes, so that control planes of two
 // versions know which of them is older, and must not apply its own. testdata/objects.txt has the sums.
-const Rendering = 1
+const Rendering = 2
 
 // Render returns everything that the roles of cfg.Node ask for. Any error is one of the contract's, so rendering every
 // node at build time refuses whatever could fail at boot.

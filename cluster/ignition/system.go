@@ -62,7 +62,7 @@ func systemFiles(in Input) ([]File, error) {
 // podRoutes lead to the pods of every other worker. Control planes need them as well: the API server calls webhooks.
 // A worker in another subnet is left to the routers between them, which alone can know the way.
 func podRoutes(c *node.Config, self node.Node) []route {
-	if c.Network.CNI != node.CNIBridge || !self.Has(node.Worker) && !self.Has(node.ControlPlane) {
+	if !c.RoutesPods(self) {
 		return nil
 	}
 	var routes []route

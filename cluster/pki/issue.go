@@ -49,7 +49,7 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 		return nil, err
 	}
 	for _, n := range cfg.Nodes {
-		for _, l := range nodeLeafs(n, apiHosts) {
+		for _, l := range nodeLeafs(n, cfg.Network.CNI, apiHosts) {
 			pair, err := s.ensure("nodes/"+n.Name+"/", l)
 			if err != nil {
 				return nil, err

@@ -48,8 +48,8 @@ func inventorySigner() leaf {
 	return leaf{name: node.InventoryName, ca: node.CAPeer, cn: node.InventoryName, usages: []string{usageSign, usageEntries}, lasts: true}
 }
 
-// nodeLeafs are the certificates that node n must have.
-func nodeLeafs(n node.Node, apiHosts []string) []leaf {
+// nodeLeafs are the certificates that node n must have, in a cluster with this pod network.
+func nodeLeafs(n node.Node, cni string, apiHosts []string) []leaf {
 	addr := n.Address.Addr().String()
 	own := []string{n.Name, addr, "127.0.0.1"}
 	leafs := []leaf{{name: node.CertPeer, ca: node.CAPeer, cn: n.Name, hosts: own, usages: both}}
@@ -70,6 +70,9 @@ func nodeLeafs(n node.Node, apiHosts []string) []leaf {
 		leafs = append(leafs,
 			leaf{name: node.CertProxy, ca: node.CACluster, cn: "system:kube-proxy", usages: client},
 			leaf{name: node.CertKubelet, ca: node.CACluster, cn: "system:node:" + n.Name, orgs: []string{"system:nodes"}, usages: client})
+		if cni == node.CNIFlannel {
+			leafs = append(leafs, leaf{name: node.CertFlannel, ca: node.CACluster, cn: node.FlannelUser + ":" + n.Name, orgs: []string{node.FlannelUser}, usages: client})
+		}
 	}
 	return leafs
 }

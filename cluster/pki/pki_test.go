@@ -81,7 +81,9 @@ func (s *Set) pair(t *testing.T, node, name string) *Pair {
 }
 
 func TestLeafsPerRole(t *testing.T) {
-	set := mustIssue(t, mustInit(t, Memory{}), inventory())
+	cfg := inventory()
+	cfg.Network.CNI = node.CNIFlannel
+	set := mustIssue(t, mustInit(t, Memory{}), cfg)
 	var got []string
 	for _, n := range []string{"cp1", "w1", "lb1"} {
 		for _, pair := range set.nodes[n] {

@@ -143,6 +143,10 @@ var specShapes = []func() map[string]any{
 			"nodes": []any{specNode("lb1", "10.0.0.21/24", "lb"), specNode("n1", "10.0.0.11/24", "etcd", "control-plane"),
 				specNode("n2", "10.0.0.12/24", "control-plane", "worker")}}
 	},
+	func() map[string]any { // flannel
+		return map[string]any{"cluster": map[string]any{"name": "demo"}, "network": map[string]any{"cni": "flannel", "flannel": map[string]any{}},
+			"nodes": []any{specNode("n1", "10.0.0.11/24", "etcd", "control-plane"), specNode("n2", "10.0.0.12/24", "worker")}}
+	},
 	func() map[string]any { // two subnets, each with a router of its own
 		first, second := specNode("n1", "10.0.0.11/24", "etcd", "control-plane"), specNode("w1", "10.0.1.11/24", "worker")
 		second.(map[string]any)["gateway"] = "10.0.1.1"

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"slipway/cluster"
+	"slipway/node"
 )
 
 // Host is what a plan depends on besides the spec. Probe fills Go.
@@ -28,7 +29,7 @@ func Plan(spec *cluster.Spec, host Host) ([]Item, error) {
 	var items []Item
 	errs := unknown(spec.Payloads)
 	for _, r := range recipes() {
-		if r.Name == cluster.PayloadKubelet && !separateKubelet(spec) {
+		if r.Name == cluster.PayloadKubelet && !separateKubelet(spec) || r.Name == cluster.PayloadFlannel && !withFlannel(spec) {
 			continue
 		}
 		item, err := planOne(r, spec, host)
@@ -60,6 +61,12 @@ func unknown(payloads map[string]cluster.Payload) []error {
 func separateKubelet(spec *cluster.Spec) bool {
 	_, named := spec.Payloads[cluster.PayloadKubelet]
 	return named || spec.Kubernetes.Kubelet != "" && spec.Kubernetes.Kubelet != spec.Kubernetes.Version
+}
+
+// withFlannel says whether the image has flannel: it is the pod network, or the spec names it.
+func withFlannel(spec *cluster.Spec) bool {
+	_, named := spec.Payloads[cluster.PayloadFlannel]
+	return named || spec.Network.CNI == node.CNIFlannel
 }
 
 func planOne(r recipe, spec *cluster.Spec, host Host) (Item, error) {

@@ -37,6 +37,9 @@ func TestPlanGolden(t *testing.T) {
 	older := testSpec(nil)
 	older.Kubernetes.Kubelet = "v1.35.6"
 	golden.Check(t, "testdata/plan-older-kubelet.txt", planText(t, older))
+	overlay := testSpec(nil)
+	overlay.Network.CNI = "flannel"
+	golden.Check(t, "testdata/plan-flannel.txt", planText(t, overlay))
 	golden.Check(t, "testdata/plan-sources.txt", planText(t, testSpec(map[string]cluster.Payload{
 		"kubernetes": {Source: "release", URL: "https://dl.example/{version}/kubernetes-server-linux-amd64.tar.gz", SHA256: digest64},
 		"coredns":    {Source: "file", Version: "v1.12.4", Path: "bin/coredns", SHA256: digest64},
@@ -51,7 +54,7 @@ func TestPlanGolden(t *testing.T) {
 func TestPlanOfCompleteSpec(t *testing.T) {
 	all := map[string]cluster.Payload{}
 	for _, name := range cluster.PayloadNames() {
-		if name != cluster.PayloadKubelet {
+		if name != cluster.PayloadKubelet && name != cluster.PayloadFlannel {
 			all[name] = cluster.Payload{Source: "gomod", Version: cluster.DefaultVersion(name)}
 		}
 	}
@@ -72,7 +75,7 @@ func TestPlanIsSortedAndCoversEveryName(t *testing.T) {
 			t.Errorf("%s: binaries are not sorted", i.Name)
 		}
 	}
-	want := slices.DeleteFunc(cluster.PayloadNames(), func(n string) bool { return n == cluster.PayloadKubelet })
+	want := slices.DeleteFunc(cluster.PayloadNames(), func(n string) bool { return n == cluster.PayloadKubelet || n == cluster.PayloadFlannel })
 	if !slices.Equal(names, want) {
 		t.Errorf("planned %v, the spec knows %v", names, want)
 	}

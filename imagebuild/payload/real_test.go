@@ -15,7 +15,7 @@ import (
 // realVar names the cache folder for building every payload for real; `make test` sets it. It takes minutes from empty caches.
 const realVar = "SLIPWAY_TEST_PAYLOAD_CACHE"
 
-// TestRealBuild builds what a default image needs, or the items named in SLIPWAY_TEST_PAYLOADS, and runs what tells a version.
+// TestRealBuild builds what an image can need, or the items named in SLIPWAY_TEST_PAYLOADS, and runs what tells a version.
 func TestRealBuild(t *testing.T) {
 	env := realEnv(t)
 	items := realPlan(t)
@@ -63,7 +63,7 @@ func realPlan(t *testing.T) []Item {
 		t.Fatal(err)
 	}
 	host.Slipwayd, host.SlipwaydSHA256 = "/proc/self/exe", mustDigest(t, "/proc/self/exe")
-	items, err := Plan(&cluster.Spec{Kubernetes: cluster.Kubernetes{Version: "v1.36.3"}}, host)
+	items, err := Plan(&cluster.Spec{Kubernetes: cluster.Kubernetes{Version: "v1.36.3"}, Network: cluster.Network{CNI: "flannel"}}, host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +80,7 @@ func checkVersion(t *testing.T, res Result) {
 		{"etcd", "/usr/bin/etcdctl", "version", "etcdctl version: " + bare},
 		{"cni-plugins", "/usr/lib/cni/bridge", "", "CNI bridge plugin " + version},
 		{"coredns", "/coredns", "-version", "CoreDNS-" + bare},
+		{"flannel", "/usr/bin/flanneld", "--version", "flanneld " + version},
 		{"helm", "/usr/bin/helm", "version --short", version},
 		{"crictl", "/usr/bin/crictl", "--version", "crictl version " + bare},
 		{"ignition", "/usr/bin/ignition", "--version", "Ignition " + bare},

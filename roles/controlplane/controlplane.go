@@ -28,7 +28,7 @@ type data struct {
 	APIServer, Controllers, Scheduler []string // flags
 	SchedulerKubeconfig               string
 	DNSReplicas                       int
-	EntriesNamespace                  string
+	EntriesNamespace, FlannelUser     string
 }
 
 // Render is empty on nodes that are no control planes.
@@ -44,6 +44,7 @@ func Render(n *role.Node) (role.Output, error) {
 		SchedulerKubeconfig: schedulerKubeconfig,
 		DNSReplicas:         max(1, min(2, len(n.With(node.Worker)))),
 		EntriesNamespace:    node.EntriesNamespace,
+		FlannelUser:         node.FlannelUser,
 	})
 	local := role.URL(role.Loopback(), node.APIPort)
 	b.File(authenticationConfig, 0o644, "authentication.yaml.tmpl")
@@ -55,6 +56,9 @@ func Render(n *role.Node) (role.Output, error) {
 	b.Unit("kube-scheduler.service")
 	b.Objects("rbac.yaml.tmpl")
 	b.Objects("nodes.yaml.tmpl")
+	if n.Network.CNI == node.CNIFlannel {
+		b.Objects("flannel.yaml.tmpl")
+	}
 	b.Objects("coredns.yaml.tmpl")
 	return b.Output()
 }

@@ -23,5 +23,13 @@ func apiPath(doc map[string]any) (string, error) {
 	if namespace != "" {
 		version = path.Join(version, "namespaces", namespace)
 	}
-	return path.Join(root, version, strings.ToLower(kind)+"s", name), nil // every kind in use takes a plain s
+	return path.Join(root, version, plural(strings.ToLower(kind)), name), nil
+}
+
+// plural is right for every kind in use.
+func plural(kind string) string {
+	if stem, ok := strings.CutSuffix(kind, "y"); ok {
+		return stem + "ies"
+	}
+	return kind + "s"
 }

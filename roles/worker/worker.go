@@ -1,6 +1,6 @@
 // Package worker renders the kubelet, kube-proxy and the pod network of a worker.
 //
-// Start with Render. The container runtime's configuration is package base's; routes to the pods of other nodes are
+// Start with Render, and for what is known only when flannel runs with Conflist. The container runtime's configuration is package base's; routes to the pods of other nodes are
 // part of the node's network configuration, not of a role.
 package worker
 
@@ -24,6 +24,8 @@ const (
 	kubeletKubeconfig = "/etc/kubernetes/kubelet.conf"
 	proxyConfig       = "/etc/kubernetes/kube-proxy.yaml"
 	proxyKubeconfig   = "/etc/kubernetes/kube-proxy.conf"
+	flannelConfig     = "/etc/slipway/flannel.json"
+	flannelKubeconfig = "/etc/kubernetes/flannel.conf"
 )
 
 type data struct {
@@ -33,7 +35,12 @@ type data struct {
 	Scheduler       string // ipvs
 	ExcludeCIDRs    []netip.Prefix
 	Reserved        reserved
+	Flannel         flannelFiles
+	MTU             int // of pods; 0 leaves it to the kernel: that of Ethernet
 }
+
+// flannelFiles are those that flannel reads and writes.
+type flannelFiles struct{ Config, Kubeconfig, Subnet string }
 
 // reserved is what pods never get. The numbers leave a 4 GiB machine usable.
 type reserved struct{ CPU, Memory string }
@@ -50,6 +57,7 @@ func Render(n *role.Node) (role.Output, error) {
 		Node: n, Kubelet: n.Flags("kubelet", kubeletFlags(n)),
 		Proxy:           n.Flags("kube-proxy", role.Args{"config": proxyConfig}),
 		ProxyKubeconfig: proxyKubeconfig, Scheduler: scheduler(n), ExcludeCIDRs: exclude(n), Reserved: reserve(n),
+		Flannel: flannelFiles{Config: flannelConfig, Kubeconfig: flannelKubeconfig, Subnet: FlannelSubnet},
 	})
 	b.File(kubeletConfig, 0o644, "kubelet.yaml.tmpl")
 	b.Kubeconfig(kubeletKubeconfig, n, "https://"+role.LocalAPI(), node.CertKubelet)
@@ -57,11 +65,7 @@ func Render(n *role.Node) (role.Output, error) {
 	b.File(proxyConfig, 0o644, "kube-proxy.yaml.tmpl")
 	b.Kubeconfig(proxyKubeconfig, n, "https://"+role.LocalAPI(), node.CertProxy)
 	b.Unit("kube-proxy.service")
-	if n.Network.CNI == "bridge" {
-		b.File("/etc/cni/net.d/10-slipway.conflist", 0o644, "slipway.conflist.tmpl")
-		b.File("/etc/slipway/masq.nft", 0o644, "masq.nft.tmpl")
-		b.Unit("slipway-masq.service")
-	}
+	addNetwork(b, n)
 	return b.Output()
 }
 
