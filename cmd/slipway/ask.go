@@ -186,6 +186,36 @@ func (n target) status(ctx context.Context) reply {
 	return reply{Document: d, Roles: n.roles}
 }
 
+// tell says what has changed since it was told last. An answer that was cut off by the end of a wait is no news.
+func tell(replies []reply, told map[string]string, describe func(reply) string, say func(node, news string)) {
+	for _, r := range replies {
+		news := describe(r)
+		if told[r.Node] == news || told[r.Node] != "" && r.cutOff {
+			continue
+		}
+		told[r.Node] = news
+		say(r.Node, news)
+	}
+}
+
+// describe says in one line how a node is doing.
+func describe(r reply) string {
+	switch {
+	case r.Error != "":
+		return "no answer yet: " + dash(r.Error)
+	case r.Serving:
+		return "serving"
+	}
+	text := fmt.Sprintf("%s %s", cmp.Or(r.Step, "start"), r.State)
+	if r.WaitingFor != "" {
+		text += ", waiting for " + dash(r.WaitingFor)
+	}
+	if r.LastError != "" {
+		text += ": " + dash(r.LastError)
+	}
+	return text
+}
+
 // dash makes a cell of one line that is never empty, and writes nothing to a terminal but text: what a program on a node said
 // may be in it.
 func dash(text string) string {

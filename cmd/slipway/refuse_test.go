@@ -65,6 +65,7 @@ func refusals() [][]string {
 		{"status", "-f", "good.yaml", "--watch", "--json"},
 		{"wait", "-f", "good.yaml", "n2"},
 		{"wait", "-f", "good.yaml", "--timeout", "0s", "--json"},
+		{"wait", "-f", "good.yaml", "--for", "ever"},
 		{"logs"},
 		{"logs", "--file", "good.yaml", "n2"},
 		{"logs", "--file", "good.yaml", "n1", "--all"},

@@ -88,12 +88,9 @@ func runWatch(ctx context.Context, s streams, o askOptions) error {
 	}
 	told := map[string]string{}
 	for {
-		for _, r := range lookAll(ctx, nodes) {
-			if news := describeAll(r); told[r.Node] != news && !r.cutOff {
-				told[r.Node] = news
-				fmt.Fprintf(s.out, "%s %s: %s\n", time.Now().UTC().Format(time.RFC3339), r.Node, news)
-			}
-		}
+		tell(lookAll(ctx, nodes), told, describeAll, func(node, news string) {
+			fmt.Fprintf(s.out, "%s %s: %s\n", time.Now().UTC().Format(time.RFC3339), node, news)
+		})
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -202,7 +202,7 @@ func scrubbed(s streams, nodes []target, timeout time.Duration) func(context.Con
 	news := func(replies []reply) string {
 		telling.Lock()
 		defer telling.Unlock()
-		tell(s, replies, told)
+		tell(replies, told, describe, func(node, news string) { fmt.Fprintf(s.err, "%s: %s\n", node, news) })
 		return told[replies[0].Node]
 	}
 	return func(ctx context.Context, name string) error {

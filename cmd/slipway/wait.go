@@ -1,66 +1,91 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"slipway/cluster"
+	"slipway/node"
 )
 
+// waitOptions are the flags of wait.
+type waitOptions struct {
+	askOptions
+	level   string
+	timeout time.Duration
+	json    bool
+}
+
 func newWaitCmd(s streams) *cobra.Command {
-	var o askOptions
-	var timeout time.Duration
-	var asJSON bool
+	var o waitOptions
 	cmd := &cobra.Command{
 		Use:   "wait [NODE...]",
-		Short: "Wait until every node serves",
-		Long: `Waits until every node of the spec, or every one named, says that it serves, and tells meanwhile what each waits for
-whenever that changes.
+		Short: "Wait until the cluster, or a part of it, serves",
+		Long: `Goes through a list of checks, of all nodes of the spec or of those named, until each is passed, and tells at which it is and whom
+it waits for whenever that changes. --for says how far to go:
+
+` + levelHelp() + `
 
 ` + askHelp + `
 
-Exits with 1 when the time is up, and says what was still waited for.
+Exits with 0 when the last check is passed, with 1 when the time is up, and says what was still waited for; with 2 for a wrong command
+line, with 130 when it was interrupted.
 
 ` + exitCodeHelp,
-		Example: "  slipway wait -f cluster.yaml --timeout 10m\n  slipway wait --address 127.0.0.1:17400",
+		Example: "  slipway wait -f cluster.yaml --timeout 10m\n  slipway wait --for etcd\n  slipway wait --for formed && kubectl apply -f network.yaml && slipway wait",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.nodes = args
-			return runWait(cmd.Context(), s, o, timeout, asJSON)
+			return runWait(cmd.Context(), s, o)
 		},
 	}
 	o.addFlags(cmd)
-	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON at the end: a list of status documents")
+	cmd.Flags().StringVar(&o.level, "for", string(forCluster), "how far: "+strings.Join(levelNames(), ", "))
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one line of JSON at the end: a list of status documents")
 	return cmd
 }
 
 // waitPause is the time between two questions.
 const waitPause = time.Second
 
-func runWait(parent context.Context, s streams, o askOptions, timeout time.Duration, asJSON bool) error {
-	if timeout <= 0 {
-		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", timeout)}
+func runWait(parent context.Context, s streams, o waitOptions) error {
+	if o.timeout <= 0 {
+		return usageError{fmt.Errorf("reading --timeout: %s is no time to wait", o.timeout)}
+	}
+	checks, err := checksFor(level(o.level))
+	if err != nil {
+		return err
+	}
+	loaded, err := s.load(o.spec)
+	if err != nil {
+		return err
 	}
 	nodes, err := o.targets(s)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(parent, timeout)
+	if nodes = concerned(nodes, level(o.level)); len(nodes) == 0 {
+		return usageError{fmt.Errorf("choosing nodes: none of those named has a part in --for %s", o.level)}
+	}
+	ctx, cancel := context.WithTimeout(parent, o.timeout)
 	defer cancel()
-	told := map[string]string{}
+	w := &waiter{s: s, spec: loaded.Spec, checks: checks, all: len(o.nodes) == 0}
 	for {
-		replies := askAll(ctx, nodes)
-		left := tell(s, replies, told)
+		replies := lookAll(ctx, nodes)
+		passed := w.tell(replies)
 		if parent.Err() != nil {
 			return parent.Err()
 		}
-		if left == 0 && asJSON {
+		if passed && o.json {
 			s.reports(replies)
 		}
-		if left == 0 {
+		if passed {
 			return nil
 		}
 		select {
@@ -68,53 +93,84 @@ func runWait(parent context.Context, s streams, o askOptions, timeout time.Durat
 			if parent.Err() != nil {
 				return parent.Err()
 			}
-			return timeUp(timeout, nodes, told)
+			return w.timeUp(o)
 		case <-time.After(waitPause):
 		}
 	}
 }
 
-// tell prints what has changed since it was told last, and counts the nodes that do not serve yet. An answer that was
-// cut off by the end of the wait is no news.
-func tell(s streams, replies []reply, told map[string]string) (left int) {
-	for _, r := range replies {
-		if !r.Serving {
-			left++
-		}
-		news := describe(r)
-		if told[r.Node] == news || told[r.Node] != "" && r.cutOff {
+// concerned are the nodes that the checks of a level look at.
+func concerned(nodes []target, l level) []target {
+	if l != forEtcd && l != forAPI {
+		return nodes
+	}
+	return slices.DeleteFunc(nodes, func(n target) bool {
+		etcd := slices.Contains(n.roles, cluster.RoleEtcd)
+		api := slices.Contains(n.roles, cluster.RoleControlPlane) || slices.Contains(n.roles, cluster.RoleLB)
+		return !etcd && (l == forEtcd || !api)
+	})
+}
+
+// waiter tells how far the checks are.
+type waiter struct {
+	s      streams
+	spec   *cluster.Spec
+	checks []check
+	all    bool // no node was left out
+
+	done    int       // checks that were passed when they were last told of
+	at      string    // the check that is waited at
+	missing []waitFor // ... and for whom
+	told    string
+}
+
+// tell looks whether the checks are passed, prints what has changed since it last did, and says whether all of them are. An answer
+// that was cut off by the end of the wait is no news.
+func (w *waiter) tell(replies []reply) bool {
+	if w.at != "" && slices.ContainsFunc(replies, func(r reply) bool { return r.cutOff }) {
+		return false
+	}
+	for i, c := range w.checks {
+		missing := c.missing(seen{replies, w.spec, w.all})
+		if len(missing) == 0 {
+			if i >= w.done {
+				fmt.Fprintf(w.s.err, "%s: yes\n", c.name)
+				w.done = i + 1
+			}
 			continue
 		}
-		told[r.Node] = news
-		fmt.Fprintf(s.err, "%s: %s\n", r.Node, news)
-	}
-	return left
-}
-
-// describe says in one line how a node is doing.
-func describe(r reply) string {
-	switch {
-	case r.Error != "":
-		return "no answer yet: " + dash(r.Error)
-	case r.Serving:
-		return "serving"
-	}
-	text := fmt.Sprintf("%s %s", cmp.Or(r.Step, "start"), r.State)
-	if r.WaitingFor != "" {
-		text += ", waiting for " + dash(r.WaitingFor)
-	}
-	if r.LastError != "" {
-		text += ": " + dash(r.LastError)
-	}
-	return text
-}
-
-func timeUp(timeout time.Duration, nodes []target, told map[string]string) error {
-	text := fmt.Sprintf("waiting for the cluster: not serving after %s", timeout)
-	for _, n := range nodes {
-		if told[n.name] != "serving" {
-			text += "\n" + n.name + ": " + told[n.name]
+		w.done, w.at, w.missing = min(w.done, i), c.name, missing
+		if news := fmt.Sprintf("%s: waiting for %s", c.name, brief(missing)); news != w.told {
+			w.told = news
+			fmt.Fprintln(w.s.err, news)
 		}
+		return false
+	}
+	return true
+}
+
+// mostTold is how many nodes a line names.
+const mostTold = 3
+
+// brief is whom is waited for, on one line.
+func brief(missing []waitFor) string {
+	var parts []string
+	for _, m := range missing[:min(mostTold, len(missing))] {
+		parts = append(parts, fmt.Sprintf("%s (%s)", m.who, m.why))
+	}
+	if more := len(missing) - mostTold; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (w *waiter) timeUp(o waitOptions) error {
+	text := fmt.Sprintf("waiting for the cluster: after %s it is still not so that %s", o.timeout, w.at)
+	for _, m := range w.missing {
+		text += "\n" + m.who + ": " + m.why
+	}
+	if w.spec.Network.CNI == node.CNINone && (o.level == string(forNodes) || o.level == string(forCluster)) {
+		text += "\nhint: the spec says cni: none, and nodes become Ready once they have a pod network of yours; --for formed does not wait for it"
 	}
 	return errors.New(text)
 }

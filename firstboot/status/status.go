@@ -20,6 +20,13 @@ const Prefix = "slipway-status: "
 // vCenter, is to be removed after that.
 const ScrubStep = "scrub"
 
+// NeedsNetwork says whether a step waits for pods that can run, and so for a pod network: with cni: none the user's own. The others
+// are done without one.
+func NeedsNetwork(step string) bool { return slices.Contains(networkSteps, step) }
+
+// networkSteps are names of package firstboot's plan, whose test holds them to it.
+var networkSteps = []string{"node-ready", "labels", "cluster"}
+
 // State says how a node or a step is doing.
 type State string
 

@@ -34,6 +34,7 @@ func TestLookingInside(t *testing.T) {
 	f.Wait(formLimit, "all nodes formed", f.formed)
 
 	f.Wait(time.Minute, "status tells who leads, and who holds the address", f.statusIsWhole)
+	f.slipway("wait", "-f", f.spec, "--for", "formed", "--timeout", "1m")
 	f.mustShow("etcd's journal", `"msg":"`, "logs", "cp1", "etcd", "-n", "50", "--file", f.spec)
 	f.mustShow("this boot's journal", "systemd", "logs", "w1", "--boot", "0", "--since", "1h", "--file", f.spec)
 	f.mustShow("the kernel's messages", "Linux version|[0-9]", "dmesg", "cp1", "--file", f.spec)
@@ -49,6 +50,9 @@ func TestLookingInside(t *testing.T) {
 		}
 		return nil
 	})
+	if _, err := f.image.run(f.dir, f.image.slipway(), "wait", "-f", f.spec, "--for", "etcd", "--timeout", "8s"); err == nil || !strings.Contains(err.Error(), "not so that etcd nodes answer\ncp2: no answer yet") {
+		t.Errorf("waiting for etcd without a quorum: %v", err)
+	}
 	f.bundleIsWhole()
 }
 
