@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -47,7 +48,8 @@ func (p fakePeers) Attest(_ context.Context, n node.Node, t peer.Testimony) (pee
 type fakeAPI struct {
 	w       *fakeWorld
 	objects map[string]map[string]any
-	node    string // boot that the kubelet reported
+	node    string   // boot that the kubelet reported
+	nodes   []object // others
 	csrs    []*kube.CSR
 	lease   json.RawMessage // who applies objects; renewing it is no act
 	refuses map[string]int  // names of requests whose approval is answered by this code
@@ -214,17 +216,41 @@ func (a *fakeAPI) read(w http.ResponseWriter, path string) {
 	json.NewEncoder(w).Encode(answer)
 }
 
-// serveNode knows this node, once its kubelet has run.
-func (a *fakeAPI) serveNode(w http.ResponseWriter, name string) {
+// registered says whether this node's kubelet has run.
+func (a *fakeAPI) registered() bool {
 	if a.w.active("kubelet.service") {
 		a.node = fmt.Sprintf("boot-%d", a.w.boot)
 	}
-	if a.node == "" || name != a.w.cfg.Node {
+	return a.node != ""
+}
+
+// serveNode knows this node, once its kubelet has run.
+func (a *fakeAPI) serveNode(w http.ResponseWriter, name string) {
+	if !a.registered() || name != a.w.cfg.Node {
 		http.Error(w, `{"message":"not found"}`, http.StatusNotFound)
 		return
 	}
-	fmt.Fprintf(w, `{"metadata":{"name":%q},"status":{"nodeInfo":{"bootID":%q},"conditions":[{"type":"Ready","status":"True"}]}}`, a.w.cfg.Node, a.node)
+	json.NewEncoder(w).Encode(a.ownNode())
 }
+
+// ownNode is this node's object: with the labels and pods that were applied, and ready if the runtime has a pod network.
+func (a *fakeAPI) ownNode() object {
+	self := object{Metadata: kube.Metadata{Name: a.w.cfg.Node, UID: "u1"}}
+	if applied := a.objects[nodesPath+"/"+a.w.cfg.Node]; applied != nil {
+		text, _ := json.Marshal(applied)
+		json.Unmarshal(text, &self)
+	}
+	ready := kube.Condition{Type: "Ready", Status: "True"}
+	if conflists, _ := filepath.Glob(a.w.path("/etc/cni/net.d/*.conflist")); len(conflists) == 0 {
+		ready = withoutNetwork
+	}
+	self.Status.NodeInfo.BootID, self.Status.Conditions = a.node, []kube.Condition{ready}
+	return self
+}
+
+// withoutNetwork is what a kubelet says that has no CNI configuration.
+var withoutNetwork = kube.Condition{Type: "Ready", Status: "False",
+	Message: "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"}
 
 // listBelow gives the objects of a kind.
 func (a *fakeAPI) listBelow(w http.ResponseWriter, path string) {
@@ -237,14 +263,12 @@ func (a *fakeAPI) listBelow(w http.ResponseWriter, path string) {
 	json.NewEncoder(w).Encode(map[string]any{"metadata": kube.Metadata{ResourceVersion: "1"}, "items": items})
 }
 
-// listNodes knows this node, with the labels that were applied, and one that is nobody's.
+// listNodes knows this node, once its kubelet has run, others that a test names, and one that is nobody's.
 func (a *fakeAPI) listNodes(w http.ResponseWriter) {
-	self := object{Metadata: kube.Metadata{Name: a.w.cfg.Node, UID: "u1"}}
-	if applied := a.objects[nodesPath+"/"+a.w.cfg.Node]; applied != nil {
-		text, _ := json.Marshal(applied)
-		json.Unmarshal(text, &self)
+	items := append(slices.Clone(a.nodes), object{Metadata: kube.Metadata{Name: "stranger", UID: "u2"}})
+	if a.registered() {
+		items = append(items, a.ownNode())
 	}
-	items := []object{self, {Metadata: kube.Metadata{Name: "stranger", UID: "u2"}}}
 	json.NewEncoder(w).Encode(map[string]any{"items": items})
 }
 

@@ -17,6 +17,7 @@ import (
 	"slipway/firstboot/status"
 	"slipway/node"
 	"slipway/roles"
+	"slipway/roles/worker"
 )
 
 // fakeWorld is a machine with its disk, its systemd and the cluster on it. Its state prints as sorted text.
@@ -271,7 +272,7 @@ func (r fakeRunner) Feed(_ context.Context, _, name string, args ...string) (str
 var distroUnits = []string{"containerd.service", "chrony.service", "docker.socket"}
 
 // notifying units need a moment until they are ready.
-var notifying = []string{"etcd.service", "kube-apiserver.service", "kubelet.service", "slipway-apilb.service"}
+var notifying = []string{"etcd.service", "kube-apiserver.service", "kubelet.service", "slipway-apilb.service", flannelUnit}
 
 func (w *fakeWorld) active(name string) bool {
 	since, running := w.units[name]
@@ -328,6 +329,8 @@ func (w *fakeWorld) startUnit(name string, again bool) error {
 		if err := w.startEtcd(); err != nil {
 			return err
 		}
+	case flannelUnit:
+		w.startFlannel()
 	case "kubelet.service":
 		if _, err := os.Stat(w.path("/run/ignition.json")); err == nil {
 			w.wrong = append(w.wrong, "the kubelet started before the scrub")
@@ -336,6 +339,14 @@ func (w *fakeWorld) startUnit(name string, again bool) error {
 	}
 	w.units[name] = w.now
 	return nil
+}
+
+// startFlannel writes what it found, if it finds where its node's pods are.
+func (w *fakeWorld) startFlannel() {
+	if w.api.ownNode().Spec.PodCIDR == "" {
+		w.wrong = append(w.wrong, "flannel started before there are pods for it")
+	}
+	w.put(worker.FlannelSubnet, "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.0.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n")
 }
 
 func (w *fakeWorld) startEtcd() error {

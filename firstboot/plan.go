@@ -48,10 +48,14 @@ func (n *machine) workerSteps() []Step {
 	if n.renders("slipway-masq.service") {
 		steps = append(steps, n.unitStep("masq", "slipway-masq.service", "files"))
 	}
-	return append(steps,
+	steps = append(steps,
 		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb"}, Observe: n.observeUnit("kubelet.service"), Act: n.startUnit("kubelet.service")},
 		Step{Name: "kube-proxy", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeProxy, Act: n.startUnit("kube-proxy.service")},
 	)
+	if n.renders(flannelUnit) {
+		steps = append(steps, Step{Name: "flannel", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeFlannel, Act: n.startUnit(flannelUnit)})
+	}
+	return steps
 }
 
 // clusterSteps are about what the nodes make up together.
@@ -60,7 +64,7 @@ func (n *machine) clusterSteps() []Step {
 	steps := []Step{
 		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
 		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},
-		{Name: "labels", Roles: cp, After: []string{"apiserver", "node-ready"}, Observe: n.observeLabels, Act: n.actLabels},
+		{Name: "labels", Roles: cp, After: []string{"apiserver", "kubelet"}, Observe: n.observeLabels, Act: n.actLabels},
 		{Name: "cluster", Roles: cp, After: []string{"controllers", "objects", "node-ready", "labels"}, Observe: n.observeCluster, Act: nothing},
 	}
 	if !n.self.Has(node.Etcd) { // members see it by their quorum

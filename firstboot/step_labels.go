@@ -43,19 +43,25 @@ type nodeSpec struct {
 	PodCIDRs []string `json:"podCIDRs,omitempty"`
 }
 
-// observeLabels is done when every node that has registered wears its roles, and says where its pods are. Those still to come are
-// found later.
+// observeLabels is done when this node, if it runs a kubelet, and every other one that has registered wears its roles, and says where
+// its pods are. Those still to come are found later. No node has to be ready for it: flannel, or whatever else the user brings as a pod
+// network, makes nodes ready once it knows where their pods are.
 func (n *machine) observeLabels(ctx context.Context) (Finding, error) {
-	bare, err := n.bareNodes(ctx)
-	if err != nil || len(bare) == 0 {
-		return OK(), err
+	bare, self, err := n.bareNodes(ctx)
+	switch {
+	case err != nil:
+		return Finding{}, err
+	case len(bare) > 0:
+		return Need("node " + bare[0].Metadata.Name + " to be labelled with its roles"), nil
+	case n.self.Has(node.Worker) && !self:
+		return Wait("the node to be registered"), nil
 	}
-	return Need("node " + bare[0].Metadata.Name + " to be labelled with its roles"), nil
+	return OK(), nil
 }
 
 // actLabels names the object's uid, so that a node deleted meanwhile is not made anew.
 func (n *machine) actLabels(ctx context.Context) error {
-	bare, err := n.bareNodes(ctx)
+	bare, _, err := n.bareNodes(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,13 +82,13 @@ func (n *machine) actLabels(ctx context.Context) error {
 	return nil
 }
 
-// bareNodes are the registered nodes that lack something of the inventory's, with all that they should have of it.
-func (n *machine) bareNodes(ctx context.Context) ([]wantedNode, error) {
+// bareNodes are the registered nodes that lack something of the inventory's, with all that they should have of it; self says whether
+// this node has registered.
+func (n *machine) bareNodes(ctx context.Context) (bare []wantedNode, self bool, err error) {
 	c, err := n.api()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var bare []wantedNode
 	elsewhere := map[string]string{}
 	_, err = c.Each(ctx, nodesPath, nil, func(item []byte) {
 		var o object
@@ -94,6 +100,7 @@ func (n *machine) bareNodes(ctx context.Context) ([]wantedNode, error) {
 		if !known {
 			return
 		}
+		self = self || member.Name == n.self.Name
 		if lacking, ok := lacks(o, member); ok {
 			bare = append(bare, lacking)
 		}
@@ -102,10 +109,10 @@ func (n *machine) bareNodes(ctx context.Context) ([]wantedNode, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing nodes: %w", err)
+		return nil, false, fmt.Errorf("listing nodes: %w", err)
 	}
 	n.notices.Replace("pods", elsewhere)
-	return bare, nil
+	return bare, self, nil
 }
 
 // podsOf is a node's pod network as its object has it.

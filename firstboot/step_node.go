@@ -45,6 +45,9 @@ func (n *machine) observeNodeReady(ctx context.Context) (Finding, error) {
 	if !current {
 		return Wait("the kubelet to report this boot"), nil
 	}
+	if self.lacksNetwork() {
+		return Wait(n.aNetwork(n.self.Name)), nil
+	}
 	if ready := self.condition("Ready"); ready.Status != "True" {
 		return Wait(because("the node to be ready", ready)), nil
 	}

@@ -157,7 +157,7 @@ func (n *machine) observeCluster(ctx context.Context) (Finding, error) {
 			return Finding{}, fmt.Errorf("reading %s: %w", o.Path, err)
 		}
 		if found := have.available(path.Base(o.Path)); !found.done {
-			return found, nil
+			return n.orNetwork(ctx, c, found)
 		}
 	}
 	return OK(), nil
