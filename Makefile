@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo test test-all deps deps-build bench bench-pack fmt clean
+.PHONY: all build release demo test test-all deps deps-build bench bench-ignition bench-pack fmt clean
 
 all: build
 
@@ -34,6 +34,9 @@ deps-build:
 
 bench: build
 	scripts/bench
+
+bench-ignition: build
+	scripts/bench-ignition
 
 bench-pack: build
 	scripts/bench-pack $(RAW)

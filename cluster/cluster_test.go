@@ -198,6 +198,66 @@ nodes:
 	}
 }
 
+// TestPodsStay: a node that comes in between moves nobody's pods, and one that is gone leaves its own to others.
+func TestPodsStay(t *testing.T) {
+	spec := func(names ...string) *Spec {
+		text := "cluster: {name: demo}\nnetwork: {podCIDR: 10.244.0.0/21}\nnodes:\n  - {name: cp1, roles: [etcd, control-plane, worker], address: 10.0.0.11/24}\n"
+		for i, name := range names {
+			text += fmt.Sprintf("  - {name: %s, roles: [worker], address: 10.0.0.%d/24}\n", name, 21+i)
+		}
+		return parse(t, text)
+	}
+	thirds := func(given map[string]netip.Prefix) map[string]int {
+		got := map[string]int{}
+		for name, p := range given {
+			got[name] = int(p.Addr().As4()[2])
+		}
+		return got
+	}
+	first := spec("w1", "w2", "w3").PodCIDRs(nil)
+	if diff := cmp.Diff(map[string]int{"cp1": 0, "w1": 1, "w2": 2, "w3": 3}, thirds(first)); diff != "" {
+		t.Error(diff)
+	}
+	second := spec("w1", "new", "w3", "other").PodCIDRs(first) // w2 is gone
+	if diff := cmp.Diff(map[string]int{"cp1": 0, "w1": 1, "new": 2, "w3": 3, "other": 4}, thirds(second)); diff != "" {
+		t.Error(diff)
+	}
+	third := spec("newer", "w1", "w2", "w3", "other").PodCIDRs(first)
+	if diff := cmp.Diff(map[string]int{"cp1": 0, "newer": 4, "w1": 1, "w2": 2, "w3": 3, "other": 5}, thirds(third)); diff != "" {
+		t.Error(diff)
+	}
+	elsewhere := spec("w1").PodCIDRs(map[string]netip.Prefix{"w1": netip.MustParsePrefix("10.9.9.0/24"), "cp1": netip.MustParsePrefix("10.244.1.0/25")})
+	if diff := cmp.Diff(map[string]int{"cp1": 0, "w1": 1}, thirds(elsewhere)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestContractNames: a config names its own node and those that all must know, so it does not grow with the cluster.
+func TestContractNames(t *testing.T) {
+	spec := parse(t, `cluster: {name: demo}
+network: {loadBalancer: {mode: dedicated}, vip: 10.0.0.10}
+nodes:
+  - {name: w1, roles: [worker], address: 10.0.0.21/24}
+  - {name: lb1, roles: [lb], address: 10.0.0.31/24}
+  - {name: e1, roles: [etcd], address: 10.0.0.41/24}
+  - {name: cp1, roles: [control-plane], address: 10.0.0.11/24}
+  - {name: w2, roles: [worker], address: 10.0.0.22/24}
+`)
+	for name, want := range map[string]string{"w1": "w1 lb1 e1 cp1", "cp1": "lb1 e1 cp1", "w2": "lb1 e1 cp1 w2"} {
+		c, err := spec.Contract(name, ContractInputs{Fingerprints: fingerprints(spec), Operator: operatorPrint, NotBefore: time.Unix(1, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, n := range c.Nodes {
+			names = append(names, n.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestOnlyBalancer: one dedicated balancer without a VIP is where the API is, and in the API servers' certificates.
 func TestOnlyBalancer(t *testing.T) {
 	spec := parse(t, `cluster: {name: demo}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -15,11 +16,12 @@ type ContractInputs struct {
 	Fingerprints map[string]string           // node name -> SHA-256, hex, of its peer certificate's SubjectPublicKeyInfo; every node
 	Entries      map[string]node.SignedEntry // node name -> its entry, by which others know it
 	Operator     string                      // the same of the operator's certificate
+	Pods         map[string]netip.Prefix     // node name -> its pod network, where it was given one before
 	NotBefore    time.Time                   // floor for the nodes' clocks
 	Versions     map[string]string           // payload name -> version really built; what is absent comes from the spec
 }
 
-// Contract is the node config of one node. It passes the contract's own Validate, so what is refused here would have
+// Contract is the node config of one node, which names that node and those that every node must know. It passes the contract's own Validate, so what is refused here would have
 // failed at boot.
 func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
 	if _, ok := s.Node(name); !ok {
@@ -34,7 +36,7 @@ func (s *Spec) Contract(name string, in ContractInputs) (node.Config, error) {
 		Operator:  in.Operator,
 		Node:      name,
 		Entry:     in.Entries[name],
-		Nodes:     s.contractNodes(in.Fingerprints),
+		Nodes:     s.contractNodes(name, in),
 		API:       node.API{Mode: s.Network.LoadBalancer.Mode, VIP: s.VIP(), Host: host, Port: port},
 		Network:   s.contractNetwork(),
 		Runtime:   node.Runtime{Name: s.Runtime.Name, Mirrors: s.Runtime.Mirrors},
@@ -64,21 +66,39 @@ func (s *Spec) contractVersions(built map[string]string) node.Versions {
 	}
 }
 
-func (s *Spec) contractNodes(fingerprints map[string]string) []node.Node {
-	nodes := make([]node.Node, len(s.Nodes))
+// contractNodes are the nodes that the config of one names.
+func (s *Spec) contractNodes(self string, in ContractInputs) []node.Node {
+	var nodes []node.Node
 	for i, n := range s.Nodes {
-		nodes[i] = node.Node{
-			Name: n.Name, Address: n.Prefix(), Interface: n.Interface.Name, MAC: n.Interface.canonicalMAC(),
-			Fingerprint: fingerprints[n.Name], Labels: n.Labels,
-		}
-		for _, r := range n.Roles {
-			nodes[i].Roles = append(nodes[i].Roles, node.Role(r))
-		}
-		if n.Has(RoleWorker) {
-			nodes[i].PodCIDR = s.NodePodCIDR(i)
+		if n.Name == self || n.Has(RoleEtcd) || n.Has(RoleControlPlane) || n.Has(RoleLB) {
+			nodes = append(nodes, s.contractNode(i, in))
 		}
 	}
 	return nodes
+}
+
+// Inventory is every node as its own config has it.
+func (s *Spec) Inventory(in ContractInputs) []node.Node {
+	nodes := make([]node.Node, len(s.Nodes))
+	for i := range s.Nodes {
+		nodes[i] = s.contractNode(i, in)
+	}
+	return nodes
+}
+
+func (s *Spec) contractNode(i int, in ContractInputs) node.Node {
+	n := s.Nodes[i]
+	made := node.Node{
+		Name: n.Name, Address: n.Prefix(), Interface: n.Interface.Name, MAC: n.Interface.canonicalMAC(),
+		Fingerprint: in.Fingerprints[n.Name], Labels: n.Labels,
+	}
+	for _, r := range n.Roles {
+		made.Roles = append(made.Roles, node.Role(r))
+	}
+	if n.Has(RoleWorker) {
+		made.PodCIDR = cmp.Or(in.Pods[n.Name], s.NodePodCIDR(i))
+	}
+	return made
 }
 
 func (s *Spec) contractTuning() node.Tuning {

@@ -71,7 +71,7 @@ var fields = map[string]Field{
 	"Network.gateway":      {Doc: "Default route of every node that names none of its own."},
 	"Network.dns":          {Doc: "Resolvers of the nodes and of CoreDNS."},
 	"Network.ntp":          {Doc: "Time servers, names or addresses."},
-	"Network.podCIDR":      {Doc: "Addresses of pods; each node takes the next /24 in the order of nodes.", Default: "10.244.0.0/16"},
+	"Network.podCIDR":      {Doc: "Addresses of pods; each node takes a /24 of it, in the order of nodes, and keeps it.", Default: "10.244.0.0/16"},
 	"Network.serviceCIDR":  {Doc: "Addresses of services; the first is the API, the tenth is DNS.", Default: "10.96.0.0/16"},
 	"Network.loadBalancer": {Doc: "Who answers for the API's address."},
 	"Network.proxy":        {Doc: "How kube-proxy works."},

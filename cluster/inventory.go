@@ -53,6 +53,37 @@ func (s *Spec) NodePodCIDR(i int) netip.Prefix {
 	return p
 }
 
+// PodCIDRs is every node's slice of the pod network: what it had before, as far as that is in the network, else NodePodCIDR, and
+// where that is another's by now, the first that is free. So a node that comes in between moves nobody's pods. Of two that had the same
+// slice the first in the spec keeps it.
+func (s *Spec) PodCIDRs(before map[string]netip.Prefix) map[string]netip.Prefix {
+	pods, err := netip.ParsePrefix(s.Network.PodCIDR)
+	if err != nil {
+		return nil
+	}
+	given, taken := map[string]netip.Prefix{}, map[netip.Prefix]bool{}
+	give := func(name string, p netip.Prefix) bool {
+		if !p.IsValid() || p.Bits() != nodePodBits || !pods.Contains(p.Addr()) || taken[p] {
+			return false
+		}
+		given[name], taken[p] = p, true
+		return true
+	}
+	for _, n := range s.Nodes {
+		give(n.Name, before[n.Name])
+	}
+	free := 0
+	for i, n := range s.Nodes {
+		if given[n.Name].IsValid() || give(n.Name, s.NodePodCIDR(i)) {
+			continue
+		}
+		for p := s.NodePodCIDR(free); p.IsValid() && !give(n.Name, p); p = s.NodePodCIDR(free) {
+			free++
+		}
+	}
+	return given
+}
+
 // nodePodBits: every node's pods are a /24.
 const nodePodBits = 24
 

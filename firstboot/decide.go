@@ -40,7 +40,6 @@ type world struct {
 	Peers    []view        // every other etcd node of the inventory
 	Asked    time.Duration // how long this node has been asking, and could be told, since its daemon started
 	Grace    time.Duration // how long a first formation waits for all members
-	Others   bool          // there are nodes besides the etcd nodes, which this one cannot ask
 }
 
 // view is what one other etcd node said last, or why it said nothing.
@@ -59,7 +58,8 @@ type verdict struct {
 	Known  bool // startNew and startLate: a majority remembers that this instance starts. Without, it must be told first
 }
 
-// listening is how long a node that cannot ask everybody gives the rest to tell what they remember of it. A call that
+// listening is how long a node gives those that it cannot ask to tell what they remember of it: no config names the workers that
+// may have come since. A call that
 // began before this node served its API ends within peer.Timeout, and the next one follows an eager second later.
 const listening = peer.Timeout + 2*eager
 
@@ -133,7 +133,7 @@ func (w world) begin(votes votes) verdict {
 		return verdict{Start: startWait, Reason: fmt.Sprintf("%d of %d etcd nodes: no answer from %s", majority, members, list(votes.silent))}
 	case agreed < members && w.Asked < w.Grace:
 		return verdict{Start: startWait, Reason: fmt.Sprintf("all %d etcd nodes, for %s, before %d of them begin: no answer from %s", members, w.Grace, majority, list(votes.silent))}
-	case w.Others && w.Asked < listening:
+	case w.Asked < listening:
 		return verdict{Start: startWait, Reason: fmt.Sprintf("other nodes to say, within %s, whether they remember this one", listening)}
 	}
 	return verdict{startNew, fmt.Sprintf("%d of %d etcd nodes say that the cluster never formed", agreed, members), w.known(votes)}

@@ -13,7 +13,7 @@ import (
 // its peers up, F4 with its peers down, F5 two of three re-imaged, F6 all re-imaged by intent, F7 one dead on arrival.
 func TestDecide(t *testing.T) {
 	own := func(change func(*world)) world {
-		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", Node: "a", Instance: "a1"}
+		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", Node: "a", Instance: "a1", Asked: listening}
 		change(&w)
 		return w
 	}
@@ -100,7 +100,7 @@ func TestDecide(t *testing.T) {
 		{"wiped, told before", own(func(w *world) {
 			w.Known, w.Peers = []string{"a0"}, []view{says("b", false, false), says("c", false, false)}
 		}), startReplace, "a0"},
-		{"wiped, alone, told by a worker", own(func(w *world) { w.Known, w.Others = []string{"a0"}, true }), startReplace, "a0"},
+		{"wiped, alone, told by a worker", own(func(w *world) { w.Known = []string{"a0"} }), startReplace, "a0"},
 		{"wiped, and the cluster has formed", own(with(knows("b", "a0"), says("c", true, true))), startReplace, "a0"},
 		{"wiped, remembered by one of another epoch", own(func(w *world) {
 			v := of("b", "demo", 1, true)
@@ -117,10 +117,10 @@ func TestDecide(t *testing.T) {
 		{"grace, all there", own(func(w *world) { w.Grace, w.Peers = 20e9, []view{says("b", false, false), says("c", false, false)} }), startNew, "3 of 3"},
 		{"grace, no majority after it", own(func(w *world) { w.Asked, w.Peers = 20e9, []view{absent("b"), absent("c")} }), startWait, "2 of 3"},
 		{"all there, and others that may know", own(func(w *world) {
-			w.Others, w.Asked, w.Peers = true, listening-1, []view{says("b", false, false), says("c", false, false)}
+			w.Asked, w.Peers = listening-1, []view{says("b", false, false), says("c", false, false)}
 		}), startWait, "other nodes to say, within 6s"},
 		{"all there, and others had their time", own(func(w *world) {
-			w.Others, w.Asked, w.Peers = true, listening, []view{says("b", false, false), says("c", false, false)}
+			w.Asked, w.Peers = listening, []view{says("b", false, false), says("c", false, false)}
 		}), startNew, ""},
 
 		{"five, two clean", own(with(says("b", false, false), absent("c"), absent("d"), absent("e"))), startWait, "3 of 5"},
@@ -152,7 +152,7 @@ func TestKnown(t *testing.T) {
 		{"late, not heard yet", true, true, 0, startLate, false},
 		{"late, heard by one", true, true, 1, startLate, true},
 	} {
-		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", Node: "a", Instance: "a1", Journal: "demo/2", Started: c.started}
+		w := world{Cluster: "demo", Epoch: 2, Token: "demo/2", Node: "a", Instance: "a1", Journal: "demo/2", Started: c.started, Asked: listening}
 		for i, name := range []string{"b", "c"} {
 			a := peer.Attestation{Node: name, Cluster: "demo", Epoch: 2, Testimony: peer.Testimony{Formed: c.formed}}
 			if i < c.knowing {
@@ -202,7 +202,7 @@ func FuzzDecide(f *testing.F) {
 			w.Peers = append(w.Peers, v)
 		}
 		got := decide(w)
-		if got.Start == startNew && (never || data || votes < 2 || votes < 3 && w.Asked < w.Grace) {
+		if got.Start == startNew && (never || data || votes < 2 || votes < 3 && w.Asked < w.Grace || w.Asked < listening) {
 			t.Errorf("new in %+v", w)
 		}
 		if got.Known && !w.Started {

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,6 +42,12 @@ func (p fakePeers) Attest(_ context.Context, n node.Node, t peer.Testimony) (pee
 		a.Started[name] = append(slices.Clone(instances), a.Started[name]...)
 	}
 	return a, nil
+}
+
+// Nodes knows of one more than this world has.
+func (fakePeers) Nodes(_ context.Context, _ node.Node, tag string) (peer.List, bool, error) {
+	list, err := peer.NewList([]peer.Neighbour{{Name: "w9", Address: netip.MustParseAddr("10.0.0.99"), Pods: netip.MustParsePrefix("10.244.99.0/24")}})
+	return list, list.Tag != tag, err
 }
 
 // fakeAPI is etcd's health, the API server and what the controllers and the kubelet do through it. What it keeps is

@@ -3,9 +3,11 @@ package firstboot
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,24 +24,25 @@ import (
 
 // fakeWorld is a machine with its disk, its systemd and the cluster on it. Its state prints as sorted text.
 type fakeWorld struct {
-	t     *testing.T
-	cfg   *node.Config
-	out   roles.Output
-	root  string
-	now   time.Time
-	boot  int
-	units map[string]time.Time // running since; gone at a power cut
-	other []string             // nodes on which etcd members of the same cluster run
-	ready bool                 // the own etcd member has been in a quorum since it started
-	guest map[string]string    // VMware variables
-	peers fakePeers
-	ca    *x509.CertPool // the peer CA, where a test signs entries
-	node  *machine       // of the last start
-	api   *fakeAPI
-	store *fakeImages
-	log   []string
-	wrong []string // what must never happen
-	asked []string // names of the requests whose approval the API server was asked for
+	t      *testing.T
+	cfg    *node.Config
+	out    roles.Output
+	root   string
+	now    time.Time
+	boot   int
+	units  map[string]time.Time // running since; gone at a power cut
+	other  []string             // nodes on which etcd members of the same cluster run
+	ready  bool                 // the own etcd member has been in a quorum since it started
+	guest  map[string]string    // VMware variables
+	peers  fakePeers
+	routes map[string]map[string]string // by destination, as ip prints them
+	ca     *x509.CertPool               // the peer CA, where a test signs entries
+	node   *machine                     // of the last start
+	api    *fakeAPI
+	store  *fakeImages
+	log    []string
+	wrong  []string // what must never happen
+	asked  []string // names of the requests whose approval the API server was asked for
 
 	segment Wire   // for balancers
 	haproxy string // what it says of its only server
@@ -108,6 +111,7 @@ func (w *fakeWorld) put(name, content string) {
 func (w *fakeWorld) powerOn() {
 	w.boot++
 	w.units, w.known, w.ready = map[string]time.Time{}, map[string]string{}, false
+	w.routes = map[string]map[string]string{}
 	w.store.powerCut()
 	if w.boot > 1 {
 		if err := os.RemoveAll(w.path("/run")); err != nil {
@@ -248,7 +252,7 @@ func (r fakeRunner) Run(ctx context.Context, name string, args ...string) (strin
 	return r.Feed(ctx, "", name, args...)
 }
 
-func (r fakeRunner) Feed(_ context.Context, _, name string, args ...string) (string, error) {
+func (r fakeRunner) Feed(_ context.Context, input, name string, args ...string) (string, error) {
 	switch line := strings.Join(append([]string{name}, args...), " "); {
 	case strings.HasPrefix(line, "systemctl show "):
 		return r.w.show(args[len(args)-1]), nil
@@ -256,6 +260,8 @@ func (r fakeRunner) Feed(_ context.Context, _, name string, args ...string) (str
 		return "", r.w.change(line, func() error { return r.w.startUnit(args[len(args)-1], args[0] == "restart") })
 	case line == "systemctl daemon-reload":
 		return "", r.w.change(line, func() error { return r.w.readUnits() })
+	case name == "ip":
+		return r.w.ip(input, args)
 	case name == "ctr":
 		return r.w.store.ctr(args)
 	case name == "sync":
@@ -266,6 +272,25 @@ func (r fakeRunner) Feed(_ context.Context, _, name string, args ...string) (str
 		return "E0601 12:00:00.000001    4711 main.go:1] it broke\n", nil
 	}
 	return "", fmt.Errorf("running %s: not in this world", name)
+}
+
+// ip shows and changes routes, which are gone at a power cut.
+func (w *fakeWorld) ip(input string, args []string) (string, error) {
+	if input == "" {
+		text, err := json.Marshal(slices.Collect(maps.Values(w.routes)))
+		return string(text), err
+	}
+	return "", w.change("ip "+strings.Join(args, " "), func() error {
+		for line := range strings.Lines(input) {
+			f := strings.Fields(line) // route add DST via GATEWAY proto NUMBER
+			if f[1] == "del" {
+				delete(w.routes, f[2])
+			} else {
+				w.routes[f[2]] = map[string]string{"dst": f[2], "gateway": f[4], "protocol": f[6]}
+			}
+		}
+		return nil
+	})
 }
 
 // distroUnits come with the image.

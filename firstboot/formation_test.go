@@ -253,7 +253,7 @@ func TestGrace(t *testing.T) {
 		}
 		e, _ := w.start()
 		w.node.began = began
-		for range 5 {
+		for range 8 { // some of them are for listening
 			w.node.meetAll(t.Context())
 			if err := e.Pass(t.Context()); err != nil {
 				t.Fatal(err)
@@ -318,8 +318,8 @@ func TestRoles(t *testing.T) {
 		nodes []node.Node
 		want  string
 	}{
-		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects entries approve labels cluster"},
-		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy node-ready formed"},
+		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects entries nodes approve labels cluster"},
+		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy nodes node-ready formed"},
 		{[]node.Node{balancer, cp}, "time-gate scrub files apilb services lb formed"},
 	} {
 		cfg := contract(t, slices.Clone(test.nodes)...)

@@ -38,6 +38,7 @@ type machine struct {
 
 	roster  *roster.Roster // who belongs
 	entries entries        // what the cluster keeps of it
+	around  neighbourhood  // which other nodes there are
 	met     meetings       // what the other etcd nodes said
 	callers callers        // who was heard
 	refused refusals       // certificate requests that the inventory does not vouch for

@@ -25,6 +25,7 @@ const (
 // attester exchanges with another node.
 type attester interface {
 	Attest(ctx context.Context, n node.Node, t peer.Testimony) (peer.Attestation, error)
+	Nodes(ctx context.Context, n node.Node, tag string) (list peer.List, changed bool, err error)
 }
 
 // meetings is what the other etcd nodes said last. It may be used from several goroutines.

@@ -54,7 +54,11 @@ func newSmall(t *testing.T, seed uint64, rules func(world) verdict) *small {
 		all = append(all, node.Node{Name: name, Roles: []node.Role{roles[name]}})
 	}
 	for _, n := range all {
-		cfg := &node.Config{Cluster: node.Cluster{ID: "demo", Epoch: 1}, Node: n.Name, Nodes: all}
+		known := all // members know of no worker but those that call
+		if n.Has(node.Etcd) {
+			known = slices.DeleteFunc(slices.Clone(all), func(o node.Node) bool { return !o.Core() })
+		}
+		cfg := &node.Config{Cluster: node.Cluster{ID: "demo", Epoch: 1}, Node: n.Name, Nodes: known}
 		cfg.Tuning.FormationGrace = node.Duration(time.Minute)
 		s.nodes = append(s.nodes, &smallNode{cfg: cfg, name: n.Name, etcd: n.Has(node.Etcd), shared: map[string]bool{}})
 	}

@@ -62,6 +62,7 @@ func (n *machine) workerSteps() []Step {
 func (n *machine) clusterSteps() []Step {
 	cp, worker := []node.Role{node.ControlPlane}, []node.Role{node.Worker}
 	steps := []Step{
+		{Name: "nodes", Roles: append(cp, worker...), After: []string{"files"}, Observe: n.observeNodes, Act: nothing},
 		{Name: "approve", Roles: cp, After: []string{"apiserver"}, Observe: n.observeApprove, Act: n.actApprove},
 		{Name: "node-ready", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeNodeReady, Act: nothing},
 		{Name: "labels", Roles: cp, After: []string{"apiserver", "kubelet"}, Observe: n.observeLabels, Act: n.actLabels},

@@ -66,7 +66,6 @@ func worldOf(j journal.Journal, cfg *node.Config, instance string) world {
 		Cluster: cfg.Cluster.ID, Epoch: cfg.Cluster.Epoch, Token: token, Node: cfg.Node, Instance: instance,
 		Journal: j.Token, Started: j.StartedAs(token), Formed: j.Formed, Gone: j.Gone, Lost: j.LostAs(token),
 		Told: memory.FormedBy, Known: memory.Started[cfg.Node], Grace: time.Duration(cfg.Tuning.FormationGrace),
-		Others: len(cfg.Nodes) > len(cfg.WithRole(node.Etcd)),
 	}
 }
 

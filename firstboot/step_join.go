@@ -29,7 +29,7 @@ func (n *machine) move(ctx context.Context, w world, v verdict) move {
 }
 
 func (n *machine) joiner(w world, v verdict) joiner {
-	met := !w.Others || w.Asked >= listening
+	met := w.Asked >= listening
 	for _, p := range w.Peers {
 		met = met && p.Attestation != nil && p.Attestation.Epoch == w.Epoch
 	}

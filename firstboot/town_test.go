@@ -232,6 +232,10 @@ func (x neighbour) Attest(_ context.Context, n node.Node, t peer.Testimony) (pee
 	return y.hear(peer.Caller{Name: x.cfg.Node, Address: x.cfg.Self().Address.Addr().String()}, t)
 }
 
+func (neighbour) Nodes(context.Context, node.Node, string) (peer.List, bool, error) {
+	return peer.List{}, false, errors.New("no answer")
+}
+
 // ctl asks the cluster at a node, from outside.
 func (tn *town) ctl(at string, args ...string) (string, error) {
 	h := tn.homes[at]

@@ -87,6 +87,14 @@ func (x villager) Attest(_ context.Context, n node.Node, t peer.Testimony) (peer
 	return y.hear(peer.Caller{Name: x.name, Address: "10.0.0.99"}, t)
 }
 
+func (x villager) Nodes(_ context.Context, n node.Node, _ string) (peer.List, bool, error) {
+	list, ok := x.v.homes[n.Name].nodeList()
+	if !ok {
+		return peer.List{}, false, errors.New("does not know yet")
+	}
+	return list, true, nil
+}
+
 // TestWitness: a worker that met a member which started tells the member of it after it was wiped, although nobody of those
 // that the wiped one can ask remembers, and over a restart of the worker.
 func TestWitness(t *testing.T) {
@@ -179,6 +187,10 @@ type attesterFunc func(node.Node) error
 
 func (f attesterFunc) Attest(_ context.Context, n node.Node, _ peer.Testimony) (peer.Attestation, error) {
 	return peer.Attestation{}, f(n)
+}
+
+func (f attesterFunc) Nodes(_ context.Context, n node.Node, _ string) (peer.List, bool, error) {
+	return peer.List{}, false, f(n)
 }
 
 // TestNoNews: what a node knows already costs no write, and what it cannot write it does not know: then it answers nobody,

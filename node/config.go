@@ -85,7 +85,7 @@ type Config struct {
 	Operator  string                       `json:"operator"`       // sha256, hex, of the SubjectPublicKeyInfo of the operator's certificate for the peer API
 	Node      string                       `json:"node"`           // name of this node in Nodes
 	Entry     SignedEntry                  `json:"entry,omitzero"` // this node's, by which others know it that do not have it in Nodes
-	Nodes     []Node                       `json:"nodes"`          // the whole inventory, this node among it, in the spec's order
+	Nodes     []Node                       `json:"nodes"`          // this node, and all that are etcd members, control planes or balancers, in the spec's order
 	API       API                          `json:"api"`
 	Network   Network                      `json:"network"`
 	Runtime   Runtime                      `json:"runtime"`

@@ -130,6 +130,9 @@ func (c *Config) RoutesPods(n Node) bool {
 	return false
 }
 
+// Core says whether every node's config names the node. Others show their entries.
+func (n Node) Core() bool { return n.Has(Etcd) || n.Has(ControlPlane) || n.Has(LB) }
+
 // Has says whether the node has a role.
 func (n Node) Has(role Role) bool { return slices.Contains(n.Roles, role) }
 

@@ -47,7 +47,12 @@ func (g Guestinfo) Decode() ([]byte, error) {
 	if g.Encoding != encodingGzip {
 		return nil, fmt.Errorf("unpacking guestinfo: encoding %q is not %q", g.Encoding, encodingGzip)
 	}
-	packed, err := base64.StdEncoding.DecodeString(g.Data)
+	return Unpack([]byte(g.Data))
+}
+
+// Unpack is what Encode packed.
+func Unpack(encoded []byte) ([]byte, error) {
+	packed, err := base64.StdEncoding.AppendDecode(nil, encoded)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking guestinfo: %w", err)
 	}

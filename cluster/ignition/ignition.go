@@ -48,6 +48,26 @@ type File struct {
 
 // Render makes the Ignition config of in.Config.Node. It is the same for the same input, valid, and not above Limit unless it is served.
 func Render(in Input) ([]byte, error) {
+	out, _, err := render(in)
+	return out, err
+}
+
+// render gives the config as it is handed over as well.
+func render(in Input) (out, encoded []byte, err error) {
+	if out, err = assemble(in); err != nil {
+		return nil, nil, err
+	}
+	encoded = Encode(out)
+	if in.Served {
+		return out, encoded, nil
+	}
+	if err := fits(in.Config.Node, encoded); err != nil {
+		return nil, nil, err
+	}
+	return out, encoded, nil
+}
+
+func assemble(in Input) ([]byte, error) {
 	cfg, err := base(in)
 	if err != nil {
 		return nil, fmt.Errorf("rendering %q: %w", in.Config.Node, err)
@@ -69,12 +89,6 @@ func Render(in Input) ([]byte, error) {
 		if len(in.Snippets) > 0 { // each is valid, so they contradict each other or the node's own config
 			return nil, inputError{fmt.Errorf("%w\nhint: the Butane snippets of this node do not go together: look at what they say of the place named above", err)}
 		}
-		return nil, err
-	}
-	if !in.Served {
-		err = fits(in.Config.Node, Encode(out))
-	}
-	if err != nil {
 		return nil, err
 	}
 	return out, nil

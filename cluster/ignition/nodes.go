@@ -3,6 +3,7 @@ package ignition
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -16,43 +17,79 @@ import (
 type Node struct {
 	Config   *node.Config
 	Ignition []byte
+	Encoded  []byte // Ignition as it is handed over: Encode's
 	Roles    roles.Output
 }
 
 // Nodes makes every node of a spec, in its order, with certificates that are issued as needed and not stored yet.
 // Whatever could fail at boot fails here. Configs that are served by URL may be larger than Limit.
 func Nodes(loaded *cluster.Loaded, p *pki.PKI, served bool) ([]Node, *pki.Set, error) {
-	configs, set, err := Contracts(loaded.Spec, p)
-	if err != nil {
-		return nil, nil, err
-	}
 	var all []Node
-	for _, c := range configs {
-		n, err := makeNode(loaded, c, set, served)
-		if err != nil {
-			return nil, nil, err
-		}
+	set, err := Each(loaded, p, served, func(n Node) error {
 		all = append(all, n)
+		return nil
+	})
+	return all, set, err
+}
+
+// Each is Nodes for any number of them: it hands each over, in the spec's order, and keeps none.
+func Each(loaded *cluster.Loaded, p *pki.PKI, served bool, use func(Node) error) (*pki.Set, error) {
+	in, set, err := issue(loaded.Spec, p)
+	if err != nil {
+		return nil, err
 	}
-	return all, set, nil
+	makeOne := func(i int) (Node, error) {
+		c, err := loaded.Spec.Contract(loaded.Spec.Nodes[i].Name, in)
+		if err != nil {
+			return Node{}, err
+		}
+		return makeNode(loaded, &c, set, served)
+	}
+	return set, inOrder(len(loaded.Spec.Nodes), makeOne, use)
+}
+
+// inOrder makes some at the same time, and uses them one after the other until one fails.
+func inOrder[T any](count int, produce func(int) (T, error), use func(T) error) error {
+	type result struct {
+		value T
+		err   error
+	}
+	results, quit := make(chan chan result, runtime.GOMAXPROCS(0)-1), make(chan struct{})
+	defer close(quit)
+	go func() {
+		defer close(results)
+		for i := range count {
+			one := make(chan result, 1)
+			select {
+			case results <- one:
+			case <-quit:
+				return
+			}
+			go func() {
+				value, err := produce(i)
+				one <- result{value, err}
+			}()
+		}
+	}()
+	for one := range results {
+		r := <-one
+		if r.err == nil {
+			r.err = use(r.value)
+		}
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
 }
 
 // Contracts issues every node's certificates and gives every node's contract with them, in the spec's order.
 // The certificates are not stored yet.
 func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error) {
-	draft, err := spec.Contract(spec.Nodes[0].Name, draftInputs(spec))
+	in, set, err := issue(spec, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	hosts, addresses := spec.APIServerSANs()
-	for _, a := range addresses {
-		hosts = append(hosts, a.String())
-	}
-	set, err := p.Issue(&draft, hosts)
-	if err != nil {
-		return nil, nil, err
-	}
-	in := cluster.ContractInputs{Fingerprints: set.Fingerprints(), Entries: set.Entries(), Operator: set.Operator(), NotBefore: set.NotBefore()}
 	var all []*node.Config
 	for _, n := range spec.Nodes {
 		c, err := spec.Contract(n.Name, in)
@@ -64,10 +101,34 @@ func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error)
 	return all, set, nil
 }
 
+// issue gives every node its certificates and its entry, and what contracts are made of with them.
+func issue(spec *cluster.Spec, p *pki.PKI) (cluster.ContractInputs, *pki.Set, error) {
+	before, err := p.Pods()
+	if err != nil {
+		return cluster.ContractInputs{}, nil, err
+	}
+	in := draftInputs(spec, before)
+	draft, err := spec.Contract(spec.Nodes[0].Name, in)
+	if err != nil {
+		return in, nil, err
+	}
+	draft.Nodes = spec.Inventory(in)
+	hosts, addresses := spec.APIServerSANs()
+	for _, a := range addresses {
+		hosts = append(hosts, a.String())
+	}
+	set, err := p.Issue(&draft, hosts)
+	if err != nil {
+		return in, nil, err
+	}
+	in.Fingerprints, in.Entries, in.Operator, in.NotBefore = set.Fingerprints(), set.Entries(), set.Operator(), set.NotBefore()
+	return in, set, nil
+}
+
 // draftInputs stand in for what only the certificates tell, which are made from the contract's inventory.
-func draftInputs(spec *cluster.Spec) cluster.ContractInputs {
+func draftInputs(spec *cluster.Spec, before map[string]netip.Prefix) cluster.ContractInputs {
 	none := strings.Repeat("0", 64)
-	in := cluster.ContractInputs{Fingerprints: map[string]string{}, Operator: none, NotBefore: time.Unix(0, 0)}
+	in := cluster.ContractInputs{Fingerprints: map[string]string{}, Operator: none, NotBefore: time.Unix(0, 0), Pods: spec.PodCIDRs(before)}
 	for _, n := range spec.Nodes {
 		in.Fingerprints[n.Name] = none
 	}
@@ -95,8 +156,8 @@ func makeNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, served bool)
 	for _, name := range loaded.Spec.SnippetsFor(self) {
 		in.Snippets = append(in.Snippets, Snippet{Name: name, Ignition: loaded.Ignition[name]})
 	}
-	ign, err := Render(in)
-	return Node{Config: c, Ignition: ign, Roles: out}, err
+	ign, encoded, err := render(in)
+	return Node{Config: c, Ignition: ign, Encoded: encoded, Roles: out}, err
 }
 
 // apiName is the extra name that the spec gives the API, unless that is an address.

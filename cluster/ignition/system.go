@@ -16,26 +16,19 @@ var templates embed.FS
 // NetworkPath is where the node's network lies; 10 goes before anything that a distro brings.
 const NetworkPath = "/etc/systemd/network/10-slipway.network"
 
-// route leads to another node's pods.
-type route struct {
-	Node    string
-	Pods    netip.Prefix
-	Gateway netip.Addr
-}
-
 // view is what the templates see.
 type view struct {
 	*node.Config
 	Self    node.Node
 	Gateway netip.Addr
 	APIName string
-	Routes  []route
 }
 
-// systemFiles are the files that make the machine this node: name, names of the others, network, time.
+// systemFiles are the files that make the machine this node: name, names of those that every node must know, network, time. Routes to
+// other nodes' pods are slipwayd's, which learns of nodes as they come.
 func systemFiles(in Input) ([]File, error) {
 	self := in.Config.Self()
-	v := view{Config: in.Config, Self: self, Gateway: in.Gateway, APIName: in.APIName, Routes: podRoutes(in.Config, self)}
+	v := view{Config: in.Config, Self: self, Gateway: in.Gateway, APIName: in.APIName}
 	list := []struct{ template, path string }{
 		{"hostname", "/etc/hostname"},
 		{"hosts", "/etc/hosts"},
@@ -57,19 +50,4 @@ func systemFiles(in Input) ([]File, error) {
 		files = append(files, File{Path: l.path, Mode: 0o644, Content: out.Bytes()})
 	}
 	return files, nil
-}
-
-// podRoutes lead to the pods of every other worker. Control planes need them as well: the API server calls webhooks.
-// A worker in another subnet is left to the routers between them, which alone can know the way.
-func podRoutes(c *node.Config, self node.Node) []route {
-	if !c.RoutesPods(self) {
-		return nil
-	}
-	var routes []route
-	for _, n := range c.WithRole(node.Worker) {
-		if n.Name != self.Name && self.Address.Contains(n.Address.Addr()) {
-			routes = append(routes, route{n.Name, n.PodCIDR, n.Address.Addr()})
-		}
-	}
-	return routes
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 
 	"github.com/cloudflare/cfssl/helpers"
 
@@ -74,6 +75,30 @@ func (s *Set) signEntries(cluster node.Cluster, nodes []node.Node) error {
 	}
 	s.ledger = l
 	return nil
+}
+
+// Pods is the pod network of every node that has had an entry, by name. Of two that had the same, which a node has that came for a
+// former one, the one whose entry is newer.
+func (p *PKI) Pods() (map[string]netip.Prefix, error) {
+	l, err := p.readLedger()
+	if err != nil {
+		return nil, err
+	}
+	pods, owners := map[string]netip.Prefix{}, map[netip.Prefix]node.Entry{}
+	for name, s := range l.Entries {
+		e, err := s.Read()
+		if err != nil || !e.Node.PodCIDR.IsValid() {
+			continue
+		}
+		if rival, taken := owners[e.Node.PodCIDR]; taken {
+			if rival.Serial > e.Serial {
+				continue
+			}
+			delete(pods, rival.Node.Name)
+		}
+		pods[name], owners[e.Node.PodCIDR] = e.Node.PodCIDR, e
+	}
+	return pods, nil
 }
 
 // keeps says whether an entry that was signed before says all of e but its serial, and still convinces.

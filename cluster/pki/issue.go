@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -18,6 +19,8 @@ import (
 type Set struct {
 	pki          *PKI
 	nodes        map[string][]*Pair
+	prints       map[string]string // of the nodes' peer keys
+	youngest     time.Time         // NotBefore of any of the nodes' certificates
 	operator     *Pair
 	inventory    *Pair // vouches for entries
 	fresh        []*Pair
@@ -40,7 +43,7 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 	if err := p.Check(cfg.Cluster.ID); err != nil {
 		return nil, err
 	}
-	s := &Set{pki: p, nodes: map[string][]*Pair{}}
+	s := &Set{pki: p, nodes: map[string][]*Pair{}, prints: map[string]string{}}
 	var err error
 	if s.operator, err = s.ensure("", operatorPeer()); err != nil {
 		return nil, err
@@ -54,10 +57,22 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.nodes[n.Name] = append(s.nodes[n.Name], pair)
+			s.add(n.Name, pair)
 		}
 	}
 	return s, s.signEntries(cfg.Cluster, cfg.Nodes)
+}
+
+// add notes a node's certificate, and what will be asked of it.
+func (s *Set) add(name string, pair *Pair) {
+	if path.Base(pair.Name) == node.CertPeer {
+		s.prints[name] = Fingerprint(pair.Cert)
+	}
+	if pair.Cert.NotBefore.After(s.youngest) {
+		s.youngest = pair.Cert.NotBefore
+	}
+	pair.Cert = nil
+	s.nodes[name] = append(s.nodes[name], pair)
 }
 
 // ensure gives a leaf, and notes what Save must keep.
@@ -80,9 +95,18 @@ func (s *Set) Fresh() []string {
 
 // Save stores the new certificates, keys and entries. The keys come before the entries that name them.
 func (s *Set) Save() error {
+	keys, certs := map[string][]byte{}, map[string][]byte{}
 	for _, pair := range s.fresh {
-		if err := s.pki.save(pair); err != nil {
+		certs[pair.Name+".crt"] = pair.CertPEM
+		if _, err := s.pki.store.Get(pair.Name + ".key"); errors.Is(err, fs.ErrNotExist) { // keys are never replaced
+			keys[pair.Name+".key"] = pair.KeyPEM
+		} else if err != nil {
 			return fmt.Errorf("keeping certificate %q: %w", pair.Name, err)
+		}
+	}
+	for _, some := range []map[string][]byte{keys, certs} { // a key without a certificate is completed later, the reverse could not be
+		if err := s.pki.store.PutAll(some); err != nil {
+			return fmt.Errorf("keeping certificates: %w", err)
 		}
 	}
 	s.fresh = nil
@@ -90,17 +114,7 @@ func (s *Set) Save() error {
 }
 
 // Fingerprints maps each node to the SHA-256, in hex, of its peer certificate's SubjectPublicKeyInfo.
-func (s *Set) Fingerprints() map[string]string {
-	prints := map[string]string{}
-	for name, pairs := range s.nodes {
-		for _, pair := range pairs {
-			if path.Base(pair.Name) == node.CertPeer {
-				prints[name] = Fingerprint(pair.Cert)
-			}
-		}
-	}
-	return prints
-}
+func (s *Set) Fingerprints() map[string]string { return s.prints }
 
 // Operator is the fingerprint of the operator's certificate for the peer API.
 func (s *Set) Operator() string { return Fingerprint(s.operator.Cert) }
@@ -114,18 +128,10 @@ func Fingerprint(c *x509.Certificate) string {
 // NotBefore is that of the cluster's youngest certificate, so Backdate before its issue: a clock that lags by less is
 // good enough for all of them, and a clock before it is good for none that meets the youngest.
 func (s *Set) NotBefore() time.Time {
-	var youngest time.Time
-	look := func(c *x509.Certificate) {
-		if c.NotBefore.After(youngest) {
-			youngest = c.NotBefore
-		}
-	}
+	youngest := s.youngest
 	for _, pair := range s.pki.cas {
-		look(pair.Cert)
-	}
-	for _, pairs := range s.nodes {
-		for _, pair := range pairs {
-			look(pair.Cert)
+		if pair.Cert.NotBefore.After(youngest) {
+			youngest = pair.Cert.NotBefore
 		}
 	}
 	return youngest.UTC()

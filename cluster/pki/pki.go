@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"slipway/node"
@@ -64,6 +65,7 @@ type PKI struct {
 	store Store
 	now   time.Time
 	cas   map[string]*Pair
+	mu    sync.Mutex // over the keys of pairs, which are read when they are needed
 }
 
 // Report says what Init did, by store name.

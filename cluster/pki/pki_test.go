@@ -80,6 +80,15 @@ func (s *Set) pair(t *testing.T, node, name string) *Pair {
 	return nil
 }
 
+func certOf(t *testing.T, pair *Pair) *x509.Certificate {
+	t.Helper()
+	c, err := pair.parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestLeafsPerRole(t *testing.T) {
 	cfg := inventory()
 	cfg.Network.CNI = node.CNIFlannel
@@ -87,7 +96,7 @@ func TestLeafsPerRole(t *testing.T) {
 	var got []string
 	for _, n := range []string{"cp1", "w1", "lb1"} {
 		for _, pair := range set.nodes[n] {
-			c := pair.Cert
+			c := certOf(t, pair)
 			usage := ""
 			for _, u := range c.ExtKeyUsage {
 				usage += map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "s", x509.ExtKeyUsageClientAuth: "c"}[u]
@@ -329,7 +338,7 @@ func TestEtcdWorlds(t *testing.T) {
 		if !roots.AppendCertsFromPEM(nodeFile(t, set, "cp1", ca+".crt")) {
 			t.Fatalf("%s.crt holds no certificate", ca)
 		}
-		_, err := pair.Cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: epoch, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		_, err := certOf(t, pair).Verify(x509.VerifyOptions{Roots: roots, CurrentTime: epoch, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 		return err == nil
 	}
 	for _, tc := range []struct {

@@ -32,10 +32,18 @@ const (
 
 // Pair is a certificate and, once it was needed, its private key.
 type Pair struct {
-	Name    string // in the store, without extension
-	Cert    *x509.Certificate
+	Name    string            // in the store, without extension
+	Cert    *x509.Certificate // nil in a Set of nodes, of which there may be thousands: see parsed
 	CertPEM []byte
 	KeyPEM  []byte // nil until asked for
+}
+
+// parsed is the certificate.
+func (pair *Pair) parsed() (*x509.Certificate, error) {
+	if pair.Cert != nil {
+		return pair.Cert, nil
+	}
+	return helpers.ParseCertificatePEM(pair.CertPEM)
 }
 
 // request says what a certificate must be.
@@ -175,6 +183,8 @@ func (p *PKI) load(name string) (*Pair, error) {
 
 // key gives the pair's private key, read once and checked against the certificate.
 func (p *PKI) key(pair *Pair) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if pair.KeyPEM != nil {
 		return pair.KeyPEM, nil
 	}
@@ -189,7 +199,11 @@ func (p *PKI) key(pair *Pair) ([]byte, error) {
 	if err != nil {
 		return nil, inputError{fmt.Errorf("reading key %q of %s: %w", pair.Name, p.store, err)}
 	}
-	if !samePublicKey(key, pair.Cert) {
+	cert, err := pair.parsed()
+	if err != nil {
+		return nil, err
+	}
+	if !samePublicKey(key, cert) {
 		return nil, inputError{fmt.Errorf("reading key %q of %s: it belongs to another certificate", pair.Name, p.store)}
 	}
 	pair.KeyPEM = keyPEM

@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"filippo.io/age"
+
+	"slipway/internal/durable"
 )
 
 // Store keeps certificates (NAME.crt, NAME.pub) and keys (NAME.key); names may have folders.
@@ -18,6 +22,8 @@ type Store interface {
 	Get(name string) ([]byte, error)
 	// Put writes an entry, whole or not at all.
 	Put(name string, data []byte) error
+	// PutAll writes many, each whole or not at all.
+	PutAll(entries map[string][]byte) error
 	// String says where the store is, for messages.
 	String() string
 }
@@ -37,6 +43,12 @@ func (m Memory) Get(name string) ([]byte, error) {
 // Put writes an entry.
 func (m Memory) Put(name string, data []byte) error {
 	m[name] = data
+	return nil
+}
+
+// PutAll writes entries.
+func (m Memory) PutAll(entries map[string][]byte) error {
+	maps.Copy(m, entries)
 	return nil
 }
 
@@ -158,6 +170,29 @@ func (d *Dir) Put(name string, data []byte) error {
 		return fmt.Errorf("encrypting %q: %w", name, err)
 	}
 	return d.write(name+".age", sealed)
+}
+
+// PutAll writes entries, encrypting keys.
+func (d *Dir) PutAll(entries map[string][]byte) error {
+	var files []durable.File
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		data := entries[name]
+		if d.encrypts(name) {
+			sealed, err := encrypt(data, d.recipients)
+			if err != nil {
+				return fmt.Errorf("encrypting %q: %w", name, err)
+			}
+			name, data = name+".age", sealed
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(d.path, filepath.FromSlash(name))), 0o700); err != nil {
+			return fmt.Errorf("writing the secrets: %w", err)
+		}
+		files = append(files, durable.File{Name: filepath.FromSlash(name), Mode: 0o600, Fill: durable.Content(data)})
+	}
+	if err := durable.WriteAll(d.path, files); err != nil {
+		return fmt.Errorf("writing the secrets: %w", err)
+	}
+	return nil
 }
 
 func (d *Dir) encrypts(name string) bool {

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"slipway/cluster/ignition"
+	"slipway/internal/durable"
 )
 
 func newIgnitionCmd(s streams) *cobra.Command {
@@ -79,14 +81,19 @@ func runIgnition(s streams, o ignitionOptions) error {
 		return err
 	}
 	defer dir.Close()
-	nodes, set, err := ignition.Nodes(loaded, p, o.configURL != "")
+	var configs []nodeConfig
+	var files []outFile
+	set, err := ignition.Each(loaded, p, o.configURL != "", func(n ignition.Node) error {
+		c, err := o.config(n)
+		configs = append(configs, c)
+		files = append(files, outFile{name: ignition.FileName(n.Config.Cluster.Name, n.Config.Node), size: len(n.Ignition), packed: n.Encoded})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	files := configFiles(nodes)
-	configs, err := o.configs(s, nodes)
-	if err != nil {
-		return err
+	if o.format == formatGuestinfo {
+		warnPlain(s, o.configURL)
 	}
 	if o.toFiles() {
 		if err := inTheWay(o.out, files); err != nil { // before anything is written
@@ -107,30 +114,23 @@ func runIgnition(s streams, o ignitionOptions) error {
 // toFiles says whether files are written.
 func (o ignitionOptions) toFiles() bool { return o.format == formatFiles || o.configURL != "" }
 
-// configs is what is told of the nodes' configs.
-func (o ignitionOptions) configs(s streams, nodes []ignition.Node) ([]nodeConfig, error) {
-	var all []nodeConfig
-	for _, n := range nodes {
-		c := nodeConfig{Node: n.Config.Node}
-		if o.format == formatGuestinfo {
-			pair, err := guestinfo(n.Config.Cluster.Name, n.Config.Node, n.Ignition, o.configURL)
-			if err != nil {
-				return nil, err
-			}
-			c.Guestinfo = &pair
-		}
-		if o.json {
-			c.Size, c.Encoded = len(n.Ignition), ignition.EncodedSize(n.Ignition)
-		}
-		if o.json && o.toFiles() {
-			c.File = filepath.Join(o.out, ignition.FileName(n.Config.Cluster.Name, n.Config.Node))
-		}
-		all = append(all, c)
-	}
+// config is what is told of a node's config.
+func (o ignitionOptions) config(n ignition.Node) (nodeConfig, error) {
+	c := nodeConfig{Node: n.Config.Node}
 	if o.format == formatGuestinfo {
-		warnPlain(s, o.configURL)
+		pair, err := guestinfo(n.Config.Cluster.Name, n.Config.Node, n.Ignition, o.configURL)
+		if err != nil {
+			return c, err
+		}
+		c.Guestinfo = &pair
 	}
-	return all, nil
+	if o.json {
+		c.Size, c.Encoded = len(n.Ignition), len(n.Encoded)
+	}
+	if o.json && o.toFiles() {
+		c.File = filepath.Join(o.out, ignition.FileName(n.Config.Cluster.Name, n.Config.Node))
+	}
+	return c, nil
 }
 
 // print prints a line of each config that has values, or with --json one document.
@@ -156,32 +156,38 @@ func (o ignitionOptions) write(s streams, files []outFile) error {
 		return err
 	}
 	for _, f := range files {
-		fmt.Fprintf(s.err, "%s: %d bytes, %s as gzip+base64\n", filepath.Join(o.out, f.name), len(f.data), o.share(f.data))
+		fmt.Fprintf(s.err, "%s: %d bytes, %s as gzip+base64\n", filepath.Join(o.out, f.name), f.size, o.share(len(f.packed)))
 	}
 	return nil
 }
 
 // share says how much of the limit a config takes; served by URL it has none.
-func (o ignitionOptions) share(ign []byte) string {
+func (o ignitionOptions) share(encoded int) string {
 	if o.configURL != "" {
-		return fmt.Sprint(ignition.EncodedSize(ign))
+		return fmt.Sprint(encoded)
 	}
-	return fmt.Sprintf("%d of at most %d", ignition.EncodedSize(ign), ignition.Limit)
+	return fmt.Sprintf("%d of at most %d", encoded, ignition.Limit)
 }
 
-// outFile is a file that a verb writes.
+// outFile is a file that a verb writes: its data, or a config of that size as it is handed over, which takes less memory.
 type outFile struct {
-	name string
-	data []byte
+	name   string
+	data   []byte
+	size   int
+	packed []byte
 }
 
-// configFiles are the nodes' configs as files to write.
-func configFiles(nodes []ignition.Node) []outFile {
-	var files []outFile
-	for _, n := range nodes {
-		files = append(files, outFile{ignition.FileName(n.Config.Cluster.Name, n.Config.Node), n.Ignition})
+// fill writes the file's bytes.
+func (f outFile) fill(w io.Writer) error {
+	data := f.data
+	if f.packed != nil {
+		var err error
+		if data, err = ignition.Unpack(f.packed); err != nil {
+			return err
+		}
 	}
-	return files
+	_, err := w.Write(data)
+	return err
 }
 
 // writeAll puts files into dir, readable by the user alone: all of them or none.
@@ -192,25 +198,12 @@ func writeAll(dir string, files []outFile) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the output folder: %w", err)
 	}
-	var staged []string
-	defer func() {
-		for _, tmp := range staged {
-			os.Remove(tmp) // gone already when renamed
-		}
-	}()
+	var all []durable.File
 	for _, f := range files {
-		tmp, err := stage(dir, f.data)
-		if tmp != "" {
-			staged = append(staged, tmp)
-		}
-		if err != nil {
-			return fmt.Errorf("writing %q: %w", f.name, err)
-		}
+		all = append(all, durable.File{Name: f.name, Mode: 0o600, Fill: f.fill})
 	}
-	for i, f := range files {
-		if err := os.Rename(staged[i], filepath.Join(dir, f.name)); err != nil {
-			return fmt.Errorf("writing %q: %w", f.name, err)
-		}
+	if err := durable.WriteAll(dir, all); err != nil {
+		return fmt.Errorf("writing to %q: %w", dir, err)
 	}
 	return nil
 }
@@ -226,14 +219,4 @@ func inTheWay(dir string, files []outFile) error {
 		}
 	}
 	return nil
-}
-
-// stage writes data to a temporary file in dir, mode 0600, synced.
-func stage(dir string, data []byte) (string, error) {
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(data)
-	return f.Name(), errors.Join(err, f.Sync(), f.Close())
 }

@@ -58,7 +58,7 @@ func runKubeconfig(s streams, o clusterOptions, out, server string) error {
 		_, err = s.out.Write(text)
 		return err
 	}
-	if err := writeAll(filepath.Dir(out), []outFile{{filepath.Base(out), text}}); err != nil {
+	if err := writeAll(filepath.Dir(out), []outFile{{name: filepath.Base(out), data: text}}); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.err, "%s: administrator of %q at %s\n", out, loaded.Spec.Cluster.Name, server)

@@ -36,8 +36,13 @@ func NewList(all []Neighbour) (List, error) {
 	if err != nil {
 		return List{}, fmt.Errorf("encoding nodes: %w", err)
 	}
+	return ListOf(data), nil
+}
+
+// ListOf is the list that was encoded so.
+func ListOf(data []byte) List {
 	sum := sha256.Sum256(data)
-	return List{Tag: `"` + hex.EncodeToString(sum[:16]) + `"`, Data: data}, nil
+	return List{Tag: `"` + hex.EncodeToString(sum[:16]) + `"`, Data: data}
 }
 
 // ParseList reads the neighbours of a list.
@@ -114,5 +119,5 @@ func (c *Client) Nodes(ctx context.Context, tag string) (list List, changed bool
 	if err != nil {
 		return List{}, false, fmt.Errorf("asking %q for the nodes: %w", c.node.Name, err)
 	}
-	return List{Tag: resp.Header.Get("ETag"), Data: data}, true, nil
+	return ListOf(data), true, nil
 }

@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Write makes path a file of this content and mode. Until it is whole and synced, the old file stays; the folder must
@@ -26,7 +28,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 // Fill makes path a file of this mode with what fill writes. It has a hidden name beside path until fill is done and
 // its bytes are synced; if anything fails, it is removed and the old file stays.
 func Fill(path string, mode fs.FileMode, fill func(*os.File) error) error {
-	tmp, err := stage(path, mode, fill)
+	tmp, err := stage(path, mode, true, fill)
 	if err != nil {
 		return err
 	}
@@ -38,10 +40,21 @@ func Fill(path string, mode fs.FileMode, fill func(*os.File) error) error {
 
 // File is one of several that WriteAll writes.
 type File struct {
-	Name string // in the folder
-	Data []byte
+	Name string // in the folder, whose own folders must exist
 	Mode fs.FileMode
+	Fill func(io.Writer) error
 }
+
+// Content fills a file with bytes.
+func Content(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
+}
+
+// many is how many files are better synced as their file system than one by one, which costs each of them a commit.
+const many = 64
 
 // WriteAll puts files into a folder, which must exist: none of them has its name before all of them are written and
 // synced. Only a failing rename, which leaves nothing half-written, can end it between two of them.
@@ -52,26 +65,50 @@ func WriteAll(dir string, files []File) error {
 			os.Remove(tmp) // gone already when renamed
 		}
 	}()
+	one := len(files) < many
 	for _, f := range files {
-		tmp, err := stage(filepath.Join(dir, f.Name), f.Mode, func(w *os.File) error {
-			_, err := w.Write(f.Data)
-			return err
-		})
+		tmp, err := stage(filepath.Join(dir, f.Name), f.Mode, one, func(w *os.File) error { return f.Fill(w) })
 		if err != nil {
 			return err
 		}
 		staged = append(staged, tmp)
 	}
+	if err := syncUnless(one, dir); err != nil {
+		return err
+	}
+	folders := map[string]bool{}
 	for i, f := range files {
-		if err := os.Rename(staged[i], filepath.Join(dir, f.Name)); err != nil {
+		path := filepath.Join(dir, f.Name)
+		if err := os.Rename(staged[i], path); err != nil {
+			return err
+		}
+		folders[filepath.Dir(path)] = true
+	}
+	if !one {
+		return syncUnless(one, dir)
+	}
+	for folder := range folders {
+		if err := SyncDir(folder); err != nil {
 			return err
 		}
 	}
-	return SyncDir(dir)
+	return nil
 }
 
-// stage writes a synced file under a hidden name beside path, and returns that name.
-func stage(path string, mode fs.FileMode, fill func(*os.File) error) (string, error) {
+// syncUnless makes all that was written to a folder's file system durable.
+func syncUnless(already bool, dir string) error {
+	if already {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Syncfs(int(d.Fd())), d.Close())
+}
+
+// stage writes a file under a hidden name beside path, and returns that name.
+func stage(path string, mode fs.FileMode, sync bool, fill func(*os.File) error) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-*")
 	if err != nil {
 		return "", err
@@ -80,7 +117,7 @@ func stage(path string, mode fs.FileMode, fill func(*os.File) error) (string, er
 	if err == nil {
 		err = f.Chmod(mode)
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -77,7 +78,7 @@ func TestFailedFillLeavesTheOldFile(t *testing.T) {
 // TestWriteAllIsAllOrNone: the last of three cannot be staged, so the first two must not appear.
 func TestWriteAllIsAllOrNone(t *testing.T) {
 	dir := t.TempDir()
-	files := []File{{"a", []byte("1"), 0o600}, {"b", []byte("2"), 0o600}, {"missing/c", []byte("3"), 0o600}}
+	files := []File{{"a", 0o600, Content([]byte("1"))}, {"b", 0o600, Content([]byte("2"))}, {"missing/c", 0o600, Content([]byte("3"))}}
 	if err := WriteAll(dir, files); err == nil {
 		t.Error("a file in a missing folder was written")
 	}
@@ -86,6 +87,20 @@ func TestWriteAllIsAllOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, dir, map[string]string{"a": "1", "b": "2"})
+	want := map[string]string{"a": "1", "b": "2"}
+	var more []File // as many as are synced together
+	for i := range many {
+		name := fmt.Sprint("n", i)
+		more, want[name] = append(more, File{name, 0o600, Content([]byte(name))}), name
+	}
+	if err := WriteAll(dir, append(more, files[2])); err == nil {
+		t.Error("a file in a missing folder was written")
+	}
+	check(t, dir, map[string]string{"a": "1", "b": "2"})
+	if err := WriteAll(dir, more); err != nil {
+		t.Fatal(err)
+	}
+	check(t, dir, want)
 }
 
 func TestDigest(t *testing.T) {

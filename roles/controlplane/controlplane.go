@@ -42,7 +42,7 @@ func Render(n *role.Node) (role.Output, error) {
 		Controllers:         n.Flags("kube-controller-manager", controllerFlags(n)),
 		Scheduler:           n.Flags("kube-scheduler", schedulerFlags()),
 		SchedulerKubeconfig: schedulerKubeconfig,
-		DNSReplicas:         max(1, min(2, len(n.With(node.Worker)))),
+		DNSReplicas:         dnsReplicas(n),
 		EntriesNamespace:    node.EntriesNamespace,
 		FlannelUser:         node.FlannelUser,
 	})
@@ -61,6 +61,15 @@ func Render(n *role.Node) (role.Output, error) {
 	}
 	b.Objects("coredns.yaml.tmpl")
 	return b.Output()
+}
+
+// dnsReplicas is the same on every control plane, whatever workers there are, which no config tells: one where the only control
+// plane is a worker as well, which may be all that there is.
+func dnsReplicas(n *role.Node) int {
+	if planes := n.With(node.ControlPlane); len(planes) == 1 && planes[0].Has(node.Worker) {
+		return 1
+	}
+	return 2
 }
 
 func etcdServers(n *role.Node) string {

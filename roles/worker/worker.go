@@ -1,7 +1,7 @@
 // Package worker renders the kubelet, kube-proxy and the pod network of a worker.
 //
 // Start with Render, and for what is known only when flannel runs with Conflist. The container runtime's configuration is package base's; routes to the pods of other nodes are
-// part of the node's network configuration, not of a role.
+// slipwayd's to set, as it learns of them.
 package worker
 
 import (
