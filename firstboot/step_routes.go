@@ -25,24 +25,33 @@ type route struct {
 // observeNodes is done when this node is known to a control plane, knows the other nodes, and has routes to their pods. Control
 // planes need those as well: the API server calls webhooks.
 func (n *machine) observeNodes(ctx context.Context) (Finding, error) {
-	if err := n.lookAround(ctx); err != nil {
-		return Wait("a control plane to say which nodes there are: " + err.Error()), nil
-	}
+	unknown := n.lookAround(ctx)
 	changes, err := n.routeChanges(ctx)
-	if err != nil || len(changes) == 0 {
-		return OK(), err
+	if err != nil {
+		return Finding{}, err
 	}
-	return NeedTo("routes to the pods of other nodes", func(ctx context.Context) error {
-		if _, err := n.Run.Feed(ctx, strings.Join(changes, "\n")+"\n", "ip", "-4", "-force", "-batch", "-"); err != nil {
-			return fmt.Errorf("setting routes: %w", err)
-		}
-		return nil
-	}), nil
+	if len(changes) > 0 {
+		return NeedTo("routes to the pods of other nodes", func(ctx context.Context) error { return n.setRoutes(ctx, changes) }), nil
+	}
+	switch {
+	case unknown != nil:
+		return Wait("a control plane to say which nodes there are: " + unknown.Error()), nil
+	case n.self.Has(node.ControlPlane) && !n.entries.allRead(): // it goes by what it knew before until then
+		return Wait("the cluster to say which nodes there are"), nil
+	}
+	return OK(), nil
+}
+
+func (n *machine) setRoutes(ctx context.Context, changes []string) error {
+	if _, err := n.Run.Feed(ctx, strings.Join(changes, "\n")+"\n", "ip", "-4", "-force", "-batch", "-"); err != nil {
+		return fmt.Errorf("setting routes: %w", err)
+	}
+	return nil
 }
 
 // routeChanges are the commands, for ip -batch, that lead from the routes that there are to those that there should be.
 func (n *machine) routeChanges(ctx context.Context) ([]string, error) {
-	if n.cfg.Network.CNI != node.CNIBridge {
+	if n.cfg.Network.CNI != node.CNIBridge || n.around.list.Tag == "" { // who knows of nobody takes no routes away
 		return nil, nil
 	}
 	out, err := n.Run.Run(ctx, "ip", "-j", "-4", "route", "show")
