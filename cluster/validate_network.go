@@ -53,9 +53,9 @@ func (s *Spec) warnIPVS(d *document) {
 	}
 }
 
-// ownPorts is what the nodes that carry a balancer listen on besides.
+// ownPorts is what the nodes that carry a balancer may listen on besides; one of role lb may be an etcd member.
 var ownPorts = map[string][]int{
-	node.ModeDedicated: {node.PeerPort, node.LocalAPIPort},
+	node.ModeDedicated: {node.PeerPort, node.LocalAPIPort, node.EtcdClient, node.EtcdPeer, node.EtcdHealth},
 	node.ModeStacked: {node.PeerPort, node.LocalAPIPort, node.APIPort, node.EtcdClient, node.EtcdPeer, node.EtcdHealth,
 		10249, 10250, 10256, 10257, 10259}, // kube-proxy, kubelet, kube-proxy, controller manager, scheduler
 }
@@ -78,7 +78,7 @@ func (s *Spec) validateLoadBalancer(d *document) {
 	}
 	switch lb.Mode {
 	case node.ModeStacked:
-		s.validateVIP(d, RoleControlPlane)
+		s.validateVIP(d, RoleControlPlane, RoleLB)
 	case node.ModeDedicated:
 		if _, ok := s.onlyBalancer(); !ok {
 			s.validateVIP(d, RoleLB)
@@ -90,8 +90,8 @@ func (s *Spec) validateLoadBalancer(d *document) {
 	}
 }
 
-// validateVIP demands a VIP that the nodes of role can hold.
-func (s *Spec) validateVIP(d *document, role Role) {
+// validateVIP demands a VIP that the nodes with any of the roles can hold.
+func (s *Spec) validateVIP(d *document, roles ...Role) {
 	p := at("network", "vip")
 	if s.Network.VIP == "" {
 		d.fail(p, "a free address in the nodes' subnet; one balancer alone, of mode dedicated, does without", "load balancer mode %s needs a VIP", s.Network.LoadBalancer.Mode)
@@ -107,8 +107,8 @@ func (s *Spec) validateVIP(d *document, role Role) {
 			d.fail(p, "a free address in the nodes' subnet", "the VIP %s is the address of node %q", vip, n.Name)
 		}
 	}
-	for _, n := range s.NodesWith(role) {
-		if subnet := n.Prefix(); subnet.IsValid() && !isHost(subnet, vip) {
+	for _, n := range s.Nodes {
+		if subnet := n.Prefix(); slices.ContainsFunc(roles, n.Has) && subnet.IsValid() && !isHost(subnet, vip) {
 			d.fail(p, "a free address in "+subnet.Masked().String(), "the VIP %s is outside the subnet of node %q", vip, n.Name)
 		}
 	}

@@ -144,9 +144,11 @@ func (s *Spec) validateLBNodes(d *document) {
 		at := at("nodes", i, "roles")
 		switch {
 		case !n.Has(RoleLB):
-		case len(n.Roles) > 1:
-			d.fail(at, "a node of role lb does nothing else; for balancers on the control planes use loadBalancer.mode stacked", "node %q is lb and more", n.Name)
-		case mode != node.ModeDedicated:
+		case slices.ContainsFunc(n.Roles, func(r Role) bool { return r != RoleLB && r != RoleEtcd }):
+			d.fail(at, "a node of role lb does nothing else, but to be an etcd member as well; for balancers on the control planes use loadBalancer.mode stacked", "node %q is lb and more", n.Name)
+		case mode == node.ModeStacked && !n.Has(RoleEtcd):
+			d.fail(at, "beside balancers on the control planes it is for a witness, with the roles lb and etcd; or set network.loadBalancer.mode to dedicated", "node %q has the role lb, but the load balancer mode is %q", n.Name, mode)
+		case mode != node.ModeDedicated && mode != node.ModeStacked:
 			d.fail(at, "set network.loadBalancer.mode to dedicated, or remove the node", "node %q has the role lb, but the load balancer mode is %q", n.Name, mode)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,10 +73,10 @@ func (n *Node) With(r node.Role) []node.Node { return n.WithRole(r) }
 // somebody else's.
 func (n *Node) Balancers() []node.Node {
 	switch n.API.Mode {
-	case "dedicated":
+	case node.ModeDedicated:
 		return n.With(node.LB)
-	case "stacked":
-		return n.With(node.ControlPlane)
+	case node.ModeStacked: // and a witness
+		return slices.DeleteFunc(slices.Clone(n.Nodes), func(m node.Node) bool { return !m.Has(node.ControlPlane) && !m.Has(node.LB) })
 	}
 	return nil
 }

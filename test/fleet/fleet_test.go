@@ -64,7 +64,7 @@ func newFleet(t *testing.T, spec string) *fleet {
 		t.Fatal(err)
 	}
 	f.spec = filepath.Join(f.dir, "cluster.yaml")
-	if err := copyFile(spec, f.spec); err != nil {
+	if err := adapt(spec, f.spec); err != nil {
 		t.Fatal(err)
 	}
 	f.slipway("pki", "init", "-f", f.spec)
@@ -72,6 +72,27 @@ func newFleet(t *testing.T, spec string) *fleet {
 	t.Cleanup(f.close)
 	f.read()
 	return f
+}
+
+// adapt makes a spec fit for the switch: in its subnet, with the test as the balancer that is somebody else's, and with the cards
+// named, as a card without a name may be none that has a kind, which these have.
+func adapt(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer("10.0.0.", "10.99.0.", "10.77.0.", "10.99.0.", "api.example.com", gateway).Replace(string(data))
+	var doc map[string]any
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return fmt.Errorf("reading %s: %w", from, err)
+	}
+	for _, n := range doc["nodes"].([]any) {
+		n.(map[string]any)["interface"] = map[string]any{"name": "eth0"}
+	}
+	if data, err = yaml.Marshal(doc); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o644)
 }
 
 // read learns the nodes from the spec, and plugs each into the switch.

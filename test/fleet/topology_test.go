@@ -5,8 +5,11 @@ package fleet_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,26 +18,79 @@ import (
 // formLimit is many times what two cores need; how long it takes is for a benchmark to say.
 const formLimit = 4 * time.Minute
 
-// TestTopologies: every shape of a cluster forms by itself, all machines switched on at once.
+// TestTopologies: every example forms by itself, all machines switched on at once, of several workers one.
 func TestTopologies(t *testing.T) {
 	for name, voters := range map[string]int{
-		"dedicated":       3, // one load balancer of its own
-		"dedicated-alone": 3, // ... without a VIP
-		"dedicated-pair":  3, // two, and a VIP
-		"stacked":         3, // load balancers on the control planes
-		"etcd-apart":      3, // etcd on machines of its own
-		"five":            5,
-		"single":          1,
+		"dedicated":      3,
+		"dedicated-pair": 3,
+		"stacked":        3,
+		"external":       3,
+		"etcd-apart":     3,
+		"five":           5,
+		"witness":        3,
+		"single":         1,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFleet(t, "testdata/"+name+".yaml")
-			f.Start()
+			f := newFleet(t, "../../examples/"+name+"/cluster.yaml")
+			if name == "external" {
+				f.balance()
+			}
+			f.Start(f.enough()...)
 			took := f.Wait(formLimit, "all nodes formed", f.formed)
 			f.Wait(time.Minute, "the API answers at its address", f.apiReady)
 			f.hasVoters(voters)
 			f.oneHolder()
 			t.Logf("formed after %v", took.Round(time.Second/10))
 		})
+	}
+}
+
+// enough leaves out all but one of those that are workers alone.
+func (f *fleet) enough() []string {
+	var names []string
+	workers := 0
+	for _, name := range f.order {
+		if slices.Equal(f.nodes[name].roles, []string{"worker"}) {
+			workers++
+		}
+		if workers < 2 || !slices.Equal(f.nodes[name].roles, []string{"worker"}) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// balance is a load balancer that is not ours, at the test's own address: to the first API server that takes the call.
+func (f *fleet) balance() {
+	f.t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(gateway, "6443"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { listener.Close() })
+	planes := f.with("control-plane")
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go pass(client, planes)
+		}
+	}()
+}
+
+func pass(client net.Conn, planes []*node) {
+	defer client.Close()
+	for _, n := range planes {
+		server, err := net.DialTimeout("tcp", net.JoinHostPort(n.address, "6443"), time.Second)
+		if err != nil {
+			continue
+		}
+		defer server.Close()
+		go func() { io.Copy(server, client) }()
+		io.Copy(client, server)
+		return
 	}
 }
 
