@@ -139,6 +139,83 @@ func TestAmnesia(t *testing.T) {
 	}
 }
 
+// TestNewEpoch: raising the epoch gives the old data up: wiped machines form another cluster, and one that still has the old disk
+// stays out of it, with its data, until it is wiped as well.
+func TestNewEpoch(t *testing.T) {
+	f := newFleet(t, "testdata/dedicated.yaml")
+	f.Start("lb1", "cp1", "cp2", "cp3")
+	whole := func() error { return errors.Join(f.formed(), f.whole(3)) }
+	f.Wait(formLimit, "all nodes formed", whole)
+	f.write("before")
+	old := f.clusterID("cp1")
+
+	f.PowerCut("lb1", "cp1", "cp2", "cp3")
+	f.setEpoch(2)
+	f.Wipe("lb1", "cp1", "cp2")
+	f.Start("lb1", "cp1", "cp2", "cp3")
+	f.Wait(formLimit, "two form another cluster", func() error { return f.whole(2, "cp1", "cp2") })
+	if now := f.clusterID("cp1"); now == old {
+		t.Errorf("it is still cluster %s", now)
+	}
+	if said, err := f.etcdctl("cp1", "get --print-value-only fleet/before"); err != nil || said != "" {
+		t.Errorf("the new cluster has %q, %v", said, err)
+	}
+	if said, _ := f.In("cp3", "ls /var/lib/etcd/member/wal"); said == "" {
+		t.Error("the straggler's data is gone")
+	}
+	if said, err := f.etcdctl("cp1", "member list"); err != nil || strings.Count(said, ", started, ") != 2 {
+		t.Errorf("members: %s, %v", said, err)
+	}
+	f.PowerCut("cp3")
+	f.Wipe("cp3")
+	f.Start("cp3")
+	f.Wait(backLimit, "the third joins", whole)
+}
+
+// TestPartition: a control plane that does not see the two others serves nothing, they go on, and afterwards it has what it missed.
+func TestPartition(t *testing.T) {
+	f := newFleet(t, "testdata/dedicated-pair.yaml")
+	f.Start()
+	whole := func() error { return errors.Join(f.formed(), f.whole(3)) }
+	f.Wait(formLimit, "all nodes formed", whole)
+	f.Cut("cp1", "cp2")
+	f.Cut("cp1", "cp3")
+	f.Wait(time.Minute, "cp1 says that it has no quorum", func() error {
+		if s := f.status("cp1"); s.Serving || s.WaitingFor+s.LastError == "" {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	if _, err := f.etcdctl("cp1", "--command-timeout=3s get fleet/anything"); err == nil {
+		t.Error("the minority answers a read that needs a quorum")
+	}
+	f.Wait(time.Minute, "the others serve", func() error { return errors.Join(f.apiReady(), f.whole(3, "cp2", "cp3")) })
+	if _, err := f.etcdctl("cp2", "put fleet/meanwhile value-of-meanwhile"); err != nil {
+		t.Error(err)
+	}
+	if err := f.held(); err != nil {
+		t.Error(err)
+	}
+	f.Heal()
+	took := f.Wait(backLimit, "all are whole", whole)
+	t.Logf("whole again after %v", took.Round(time.Second/10))
+	f.mustRead("meanwhile")
+}
+
+// setEpoch renders all node configs anew, of another epoch.
+func (f *fleet) setEpoch(n int) {
+	f.t.Helper()
+	data, err := os.ReadFile(f.spec)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	raised := strings.Replace(string(data), "cluster:\n", fmt.Sprintf("cluster:\n    epoch: %d\n", n), 1)
+	if err := os.WriteFile(f.spec, []byte(raised), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+	f.slipway("ignition", "-f", f.spec, "-o", f.dir)
+}
+
 // staysOut demands that no etcd runs on machines for half a minute, a good deal longer than a first formation takes.
 func (f *fleet) staysOut(names ...string) {
 	f.t.Helper()
@@ -165,52 +242,5 @@ func (f *fleet) loseLog(name string) {
 	_, err = file.WriteAt(make([]byte, 4096), 512)
 	if err := errors.Join(err, file.Close()); err != nil {
 		f.t.Fatal(err)
-	}
-}
-
-// whole says whether all members know the same voters, as many as wanted, and each is healthy.
-func (f *fleet) whole(voters int) error {
-	var lists []string
-	for _, n := range f.with("etcd") {
-		said, err := f.etcdctl(n.name, "member list -w simple | sort && etcdctl endpoint health >/dev/null 2>&1")
-		if err != nil {
-			return err
-		}
-		lists = append(lists, said)
-	}
-	slices.Sort(lists)
-	if lists = slices.Compact(lists); len(lists) != 1 {
-		return fmt.Errorf("members differ:\n%s", strings.Join(lists, "\n"))
-	}
-	if n := strings.Count(lists[0], ", started, "); n != voters || strings.Contains(lists[0], ", true") || strings.Count(lists[0], "\n")+1 != voters {
-		return fmt.Errorf("not %d voters:\n%s", voters, lists[0])
-	}
-	return nil
-}
-
-// clusterID is etcd's, as a member knows it.
-func (f *fleet) clusterID(name string) string {
-	f.t.Helper()
-	said, err := f.etcdctl(name, `endpoint status -w json | grep -o '"cluster_id":[0-9]*'`)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return said
-}
-
-// write writes a key into etcd, of which mustRead wants to see the same value from every member.
-func (f *fleet) write(key string) {
-	f.t.Helper()
-	if _, err := f.etcdctl(f.with("etcd")[0].name, "put fleet/"+key+" value-of-"+key); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *fleet) mustRead(key string) {
-	f.t.Helper()
-	for _, n := range f.with("etcd") {
-		if said, err := f.etcdctl(n.name, "get --print-value-only fleet/"+key); err != nil || said != "value-of-"+key {
-			f.t.Errorf("%s reads %q of %s, %v", n.name, said, key, err)
-		}
 	}
 }

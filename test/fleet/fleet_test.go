@@ -443,3 +443,31 @@ func tail(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
+
+// Cut lets two machines not hear each other any more, while all others hear both.
+func (f *fleet) Cut(a, b string) {
+	f.t.Helper()
+	for _, pair := range [][2]string{{a, b}, {b, a}} {
+		f.mustIn(pair[0], fmt.Sprintf("nft 'add table inet cut; add chain inet cut in { type filter hook input priority -300; }; add rule inet cut in ip saddr %s drop'", f.node(pair[1]).address))
+	}
+}
+
+// Heal undoes all cuts between machines that are on; with their power they go as well.
+func (f *fleet) Heal() {
+	f.t.Helper()
+	for _, name := range f.order {
+		if f.nodes[name].init != 0 {
+			f.mustIn(name, "nft 'add table inet cut; delete table inet cut'")
+		}
+	}
+}
+
+// mustIn is In for what cannot fail.
+func (f *fleet) mustIn(name, script string) string {
+	f.t.Helper()
+	said, err := f.In(name, script)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return said
+}
