@@ -3,13 +3,17 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo test test-all deps deps-build bench bench-ignition bench-pack fmt clean
+.PHONY: all build release demo demo-ha test test-all deps deps-build bench bench-formation bench-ignition bench-pack chaos fmt clean
 
 all: build
 
 # One command to a running node: what it needs, the image, the node's config, a virtual machine, a cluster that serves.
 demo: deps build
 	scripts/demo $(SPEC) $(OUT)
+
+# Many nodes as containers, as root: they form a cluster and lose members of it before your eyes. STAY=1 leaves it on.
+demo-ha: deps build
+	scripts/demo-ha $(if $(STAY),-demo.stay)
 
 # Every test, from goldens to a node booted by UEFI.
 test: deps build
@@ -18,6 +22,12 @@ test: deps build
 # And what takes longer than that.
 test-all: deps build
 	scripts/test-all
+
+# What happens by chance, for as long as you like: make chaos TIME=2h, and SEED=... to see one again.
+TIME ?= 20m
+SEED ?= 0
+chaos: deps build
+	SLIPWAY_BIN=$(CURDIR)/bin $(GO) test -tags fleet -count=1 -timeout 0 -v -run 'TestChaos$$' ./test/fleet -args -chaos.time=$(TIME) -chaos.seed=$(SEED)
 
 build: deps-build
 	scripts/compile bin
@@ -37,6 +47,9 @@ bench: build
 
 bench-ignition: build
 	scripts/bench-ignition
+
+bench-formation: deps build
+	scripts/bench-formation
 
 bench-pack: build
 	scripts/bench-pack $(RAW)
