@@ -73,6 +73,7 @@ func cuts() []cut {
 
 // TestPowerCuts cuts the power again and again during one formation, each time further on. It must form all the same.
 func TestPowerCuts(t *testing.T) {
+	t.Parallel() // it leaves a processor to the machines of initrd_test.go, which have one each
 	l := theLab(t)
 	n := newNode(t, l, l.out)
 	n.up(t, "--fresh")
