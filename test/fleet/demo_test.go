@@ -97,7 +97,9 @@ func (f *fleet) serves(during time.Duration) {
 	fmt.Printf("        asked %d times, %d answers, the longest time without one %.1f s\n", asked, answered, longest.Seconds())
 }
 
-func (f *fleet) show() { fmt.Println(f.slipway(append([]string{"status", "-f", f.spec}, f.on()...)...)) }
+func (f *fleet) show() {
+	fmt.Println(f.slipway(append([]string{"status", "-f", f.spec}, f.on()...)...))
+}
 
 func (f *fleet) on() []string {
 	var names []string
