@@ -40,6 +40,20 @@ func (n *machine) admit(c peer.Caller, s node.SignedEntry) (node.Entry, bool, er
 	return n.roster.Admit(s)
 }
 
+// refusedBy names the peers that refuse this node's entry, if there are any and nobody takes it.
+func (n *machine) refusedBy() string {
+	var by []string
+	for _, v := range n.met.list(n.others()) {
+		if v.Attestation != nil {
+			return ""
+		}
+		if refusal, ok := errors.AsType[*peer.Refusal](v.Err); ok && refusal.Code == http.StatusForbidden {
+			by = append(by, v.Name)
+		}
+	}
+	return list(by)
+}
+
 // noteRefused tells that others do not take this node's entry.
 func (n *machine) noteRefused() {
 	texts := map[string]string{}

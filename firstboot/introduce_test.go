@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"fmt"
 	"math/big"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -126,6 +128,21 @@ func TestForgedKey(t *testing.T) {
 	}
 	if _, known := n.roster.Lookup("w1"); known {
 		t.Error("and it is known")
+	}
+}
+
+// TestRefusedKubelet: a machine whose entry is refused starts no kubelet, which would take another's place under its name.
+func TestRefusedKubelet(t *testing.T) {
+	w := newWorld(t, contract(t, node.Node{Name: "w1", Roles: []node.Role{node.Worker}}, node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}}))
+	w.form(20 * time.Second)
+	delete(w.units, "kubelet.service")
+	w.node.met.put(view{Name: "cp1", Err: fmt.Errorf("introducing: %w", &peer.Refusal{Code: http.StatusForbidden})})
+	if found, err := w.node.observeKubelet(t.Context()); err != nil || found.act || !strings.Contains(found.waiting, "which cp1 refuses") {
+		t.Errorf("refused: %+v, %v", found, err)
+	}
+	w.node.met.put(view{Name: "cp1", Attestation: &peer.Attestation{}})
+	if found, err := w.node.observeKubelet(t.Context()); err != nil || !found.act {
+		t.Errorf("taken: %+v, %v", found, err)
 	}
 }
 

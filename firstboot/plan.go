@@ -34,7 +34,7 @@ func (n *machine) controlSteps() []Step {
 		{Name: "apiserver", Roles: cp, After: []string{"time-gate", "scrub", "files", "member"}, Observe: n.observeAPIServer, Act: n.startUnit("kube-apiserver.service")},
 		{Name: "controllers", Roles: cp, After: []string{"apiserver"}, Observe: n.observeControllers, Act: n.actControllers},
 		{Name: "objects", Roles: cp, After: []string{"apiserver"}, Observe: n.observeObjects, Act: n.actObjects, Recheck: leaseDuration / 3},
-		{Name: "entries", Roles: cp, After: []string{"objects"}, Observe: n.observeEntries, Act: n.keepEntries},
+		{Name: "entries", Roles: cp, After: []string{"objects"}, Observe: n.observeEntries, Act: n.keepEntries, Recheck: 2 * time.Second},
 	}
 }
 
@@ -49,7 +49,7 @@ func (n *machine) workerSteps() []Step {
 		steps = append(steps, n.unitStep("masq", "slipway-masq.service", "files"))
 	}
 	steps = append(steps,
-		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb"}, Observe: n.observeUnit("kubelet.service"), Act: n.startUnit("kubelet.service")},
+		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb"}, Observe: n.observeKubelet, Act: n.startUnit("kubelet.service")},
 		Step{Name: "kube-proxy", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeProxy, Act: n.startUnit("kube-proxy.service")},
 	)
 	if n.renders(flannelUnit) {

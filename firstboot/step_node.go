@@ -15,6 +15,15 @@ const (
 	bootIDPath     = "/proc/sys/kernel/random/boot_id"
 )
 
+// observeKubelet does not let a kubelet start that would take another machine's place under its name.
+func (n *machine) observeKubelet(ctx context.Context) (Finding, error) {
+	found, err := n.lookAt(ctx, "kubelet.service")
+	if by := n.refusedBy(); err == nil && found.act && by != "" {
+		return Wait("this node's entry to be taken, which " + by + " refuses"), nil
+	}
+	return found, err
+}
+
 // observeProxy starts kube-proxy only when the node is registered: it reads its address there, and would go on with
 // 127.0.0.1 if that took long.
 func (n *machine) observeProxy(ctx context.Context) (Finding, error) {

@@ -139,6 +139,13 @@ func (c *Config) validateEntry() error {
 	if c.Entry.IsZero() {
 		return nil
 	}
+	text, err := json.Marshal(c.Entry)
+	if err == nil && len(text) > MaxEntry {
+		err = fmt.Errorf("%d bytes are above %d: the node has too many labels", len(text), MaxEntry)
+	}
+	if err != nil {
+		return fmt.Errorf("entry: %w", err)
+	}
 	e, err := c.Entry.Read()
 	if err != nil {
 		return fmt.Errorf("entry: %w", err)

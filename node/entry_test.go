@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -140,6 +141,15 @@ func TestOwnEntry(t *testing.T) {
 	again, err := Parse(text)
 	if err != nil || again.Entry.Body != c.Entry.Body {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	many := worker(t)
+	many.Nodes[2].Labels = map[string]string{}
+	for i := range 200 {
+		many.Nodes[2].Labels[fmt.Sprint("example.org/", strings.Repeat("x", 50), i)] = strings.Repeat("y", 60)
+	}
+	many.Entry = newInventory(t).entry(entryOf(many), InventoryName)
+	if err := many.Validate(); err == nil || !strings.Contains(err.Error(), "the node has too many labels") {
+		t.Errorf("200 long labels: %v", err)
 	}
 	for what, change := range map[string]func(*Config){
 		"address": func(c *Config) { c.Nodes[2].Address = c.Nodes[0].Address.Masked() },

@@ -95,7 +95,7 @@ func newPKIInitCmd(s streams) *cobra.Command {
 		Use:   "init",
 		Short: "Make the cluster's CAs and keys",
 		Long: `Makes the CAs, the signers of the controller manager, the service-account key and the operator's own certificates,
-and keeps them in a folder that only you can read. What exists is never overwritten.
+one of which vouches for nodes that join later, and keeps them in a folder that only you can read. What exists is never overwritten.
 
 Keep the folder: whoever has it owns the cluster, and without it no node can be added or replaced.
 With --age-recipient all private keys in it are encrypted; the verbs that need them take --age-identity.

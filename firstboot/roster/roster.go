@@ -67,11 +67,11 @@ func (r *Roster) Admit(s node.SignedEntry) (e node.Entry, news bool, err error) 
 	if err != nil {
 		return e, false, err
 	}
+	if len(r.members) >= most && len(losers) == 0 {
+		return e, false, fmt.Errorf("%d nodes are known, and there is no room for more", most)
+	}
 	for _, name := range losers {
 		r.forget(name)
-	}
-	if len(r.members) >= most {
-		return e, false, fmt.Errorf("%d nodes are known, and there is no room for more", most)
 	}
 	r.version++
 	r.members[e.Node.Name] = member{entry: e, signed: s}
