@@ -39,13 +39,27 @@ func Each(loaded *cluster.Loaded, p *pki.PKI, served bool, use func(Node) error)
 		return nil, err
 	}
 	makeOne := func(i int) (Node, error) {
-		c, err := loaded.Spec.Contract(loaded.Spec.Nodes[i].Name, in)
+		c, err := contractOf(loaded.Spec, loaded.Spec.Nodes[i].Name, in, set)
 		if err != nil {
 			return Node{}, err
 		}
-		return makeNode(loaded, &c, set, served)
+		return makeNode(loaded, c, set, served)
 	}
 	return set, inOrder(len(loaded.Spec.Nodes), makeOne, use)
+}
+
+// One is Nodes for a single node, by its name in the spec.
+func One(loaded *cluster.Loaded, p *pki.PKI, name string) (Node, *pki.Set, error) {
+	in, set, err := issue(loaded.Spec, p)
+	if err != nil {
+		return Node{}, nil, err
+	}
+	c, err := contractOf(loaded.Spec, name, in, set)
+	if err != nil {
+		return Node{}, nil, err
+	}
+	n, err := makeNode(loaded, c, set, false)
+	return n, set, err
 }
 
 // inOrder makes some at the same time, and uses them one after the other until one fails.
@@ -92,13 +106,24 @@ func Contracts(spec *cluster.Spec, p *pki.PKI) ([]*node.Config, *pki.Set, error)
 	}
 	var all []*node.Config
 	for _, n := range spec.Nodes {
-		c, err := spec.Contract(n.Name, in)
+		c, err := contractOf(spec, n.Name, in, set)
 		if err != nil {
 			return nil, nil, err
 		}
-		all = append(all, &c)
+		all = append(all, c)
 	}
 	return all, set, nil
+}
+
+// contractOf is a node's, with the floor of its clock: no more than the certificates of the nodes that it names, so that a new worker
+// changes nobody else's.
+func contractOf(spec *cluster.Spec, name string, in cluster.ContractInputs, set *pki.Set) (*node.Config, error) {
+	c, err := spec.Contract(name, in)
+	if err != nil {
+		return nil, err
+	}
+	c.NotBefore = set.NotBefore(c.Nodes...)
+	return &c, nil
 }
 
 // issue gives every node its certificates and its entry, and what contracts are made of with them.
@@ -121,7 +146,7 @@ func issue(spec *cluster.Spec, p *pki.PKI) (cluster.ContractInputs, *pki.Set, er
 	if err != nil {
 		return in, nil, err
 	}
-	in.Fingerprints, in.Entries, in.Operator, in.NotBefore = set.Fingerprints(), set.Entries(), set.Operator(), set.NotBefore()
+	in.Fingerprints, in.Entries, in.Operator = set.Fingerprints(), set.Entries(), set.Operator()
 	return in, set, nil
 }
 

@@ -19,8 +19,8 @@ import (
 type Set struct {
 	pki          *PKI
 	nodes        map[string][]*Pair
-	prints       map[string]string // of the nodes' peer keys
-	youngest     time.Time         // NotBefore of any of the nodes' certificates
+	prints       map[string]string    // of the nodes' peer keys
+	youngest     map[string]time.Time // NotBefore of the youngest certificate, by node
 	operator     *Pair
 	inventory    *Pair // vouches for entries
 	fresh        []*Pair
@@ -43,7 +43,7 @@ func (p *PKI) Issue(cfg *node.Config, apiHosts []string) (*Set, error) {
 	if err := p.Check(cfg.Cluster.ID); err != nil {
 		return nil, err
 	}
-	s := &Set{pki: p, nodes: map[string][]*Pair{}, prints: map[string]string{}}
+	s := &Set{pki: p, nodes: map[string][]*Pair{}, prints: map[string]string{}, youngest: map[string]time.Time{}}
 	var err error
 	if s.operator, err = s.ensure("", operatorPeer()); err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func (s *Set) add(name string, pair *Pair) {
 	if path.Base(pair.Name) == node.CertPeer {
 		s.prints[name] = Fingerprint(pair.Cert)
 	}
-	if pair.Cert.NotBefore.After(s.youngest) {
-		s.youngest = pair.Cert.NotBefore
+	if pair.Cert.NotBefore.After(s.youngest[name]) {
+		s.youngest[name] = pair.Cert.NotBefore
 	}
 	pair.Cert = nil
 	s.nodes[name] = append(s.nodes[name], pair)
@@ -125,10 +125,15 @@ func Fingerprint(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// NotBefore is that of the cluster's youngest certificate, so Backdate before its issue: a clock that lags by less is
-// good enough for all of them, and a clock before it is good for none that meets the youngest.
-func (s *Set) NotBefore() time.Time {
-	youngest := s.youngest
+// NotBefore is that of the youngest certificate of these nodes and of the CAs, so Backdate before its issue: a clock that lags by
+// less is good enough for all of them, and a clock before it is good for none that meets the youngest.
+func (s *Set) NotBefore(nodes ...node.Node) time.Time {
+	var youngest time.Time
+	for _, n := range nodes {
+		if at := s.youngest[n.Name]; at.After(youngest) {
+			youngest = at
+		}
+	}
 	for _, pair := range s.pki.cas {
 		if pair.Cert.NotBefore.After(youngest) {
 			youngest = pair.Cert.NotBefore

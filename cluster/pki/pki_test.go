@@ -233,7 +233,7 @@ func TestFilesPerRole(t *testing.T) {
 func TestLeafsAreReused(t *testing.T) {
 	store := Memory{}
 	set := mustIssue(t, mustInit(t, store), inventory())
-	first, operator, notBefore := set.Fingerprints(), set.Operator(), set.NotBefore()
+	first, operator, notBefore := set.Fingerprints(), set.Operator(), set.NotBefore(inventory().Nodes...)
 	if err := set.Save(); err != nil {
 		t.Fatal(err)
 	}

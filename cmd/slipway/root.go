@@ -92,6 +92,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newVSphereCmd,
 		newStatusCmd,
 		newWaitCmd,
+		newReplaceCmd,
 		newLogsCmd,
 		newDmesgCmd,
 		newServicesCmd,

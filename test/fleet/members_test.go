@@ -35,12 +35,16 @@ func TestMembersComeBack(t *testing.T) {
 	f.Start("cp3")
 	back("the third comes late")
 
+	f.slipway("replace", "-f", f.spec, "-o", f.dir, "cp3")
 	f.PowerCut("cp3")
 	f.Wipe("cp3")
 	f.Start("cp3")
 	back("it comes back wiped")
 
 	f.PowerCut("cp2")
+	if said, err := f.image.run(f.dir, f.image.slipway(), "replace", "-f", f.spec, "-o", f.dir, "cp3"); err == nil || !strings.Contains(err.Error(), "the etcd member cp2 is not healthy, and is needed meanwhile") {
+		t.Errorf("cp3 may be replaced while cp2 is off: %s, %v", said, err)
+	}
 	if err := os.Truncate(filepath.Join(f.node("cp2").dir, "var/lib/etcd/member/snap/db"), 30000); err != nil {
 		t.Fatal(err)
 	}
