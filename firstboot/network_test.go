@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/firstboot/kube"
+	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/node"
 	"slipway/roles/worker"
@@ -109,6 +110,23 @@ func TestFlannelMTU(t *testing.T) {
 	} {
 		if got, err := flannelMTU(text); got != want || (err == nil) != (want > 0) {
 			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+}
+
+// TestFlannelRoutes: a worker leaves the way to other nodes' pods to flannel, a control plane that is none has routes.
+func TestFlannelRoutes(t *testing.T) {
+	for role, want := range map[node.Role]int{node.Worker: 0, node.ControlPlane: 1} {
+		cfg := contract(t, node.Node{Name: "n1", Roles: []node.Role{role}}, node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}})
+		w := newWorld(t, withNetwork(cfg, node.CNIFlannel))
+		w.start()
+		around, err := peer.ParseList(listOf(t, 21))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.node.around.list, w.node.around.all = listOf(t, 21), around
+		if changes, err := w.node.routeChanges(t.Context()); err != nil || len(changes) != want {
+			t.Errorf("%s: %q, %v", role, changes, err)
 		}
 	}
 }

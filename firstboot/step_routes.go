@@ -51,7 +51,7 @@ func (n *machine) setRoutes(ctx context.Context, changes []string) error {
 
 // routeChanges are the commands, for ip -batch, that lead from the routes that there are to those that there should be.
 func (n *machine) routeChanges(ctx context.Context) ([]string, error) {
-	if n.cfg.Network.CNI != node.CNIBridge || n.around.list.Tag == "" { // who knows of nobody takes no routes away
+	if !n.cfg.RoutesPods(n.self) || n.around.list.Tag == "" { // who knows of nobody takes no routes away
 		return nil, nil
 	}
 	out, err := n.Run.Run(ctx, "ip", "-j", "-4", "route", "show")
