@@ -67,7 +67,7 @@ func (n *machine) etcdHealth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := c.Text(ctx, "/health")
+	text, err := c.Said(ctx, "/health") // 503 has a reason in it
 	if err != nil {
 		return fmt.Errorf("asking etcd for its health: %w", err)
 	}

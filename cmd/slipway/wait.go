@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/cluster"
+	"slipway/firstboot/inside"
 	"slipway/node"
 )
 
@@ -77,7 +78,7 @@ func runWait(parent context.Context, s streams, o waitOptions) error {
 	defer cancel()
 	w := &waiter{s: s, spec: loaded.Spec, checks: checks, all: len(o.nodes) == 0}
 	for {
-		replies := lookAll(ctx, nodes)
+		replies := w.ask(ctx, nodes, time.Now())
 		passed := w.tell(replies)
 		if parent.Err() != nil {
 			return parent.Err()
@@ -118,10 +119,44 @@ type waiter struct {
 	checks []check
 	all    bool // no node was left out
 
+	healths map[string]*inside.Health // as they were last told
+	looked  time.Time                 // ... and when
+
 	done    int       // checks that were passed when they were last told of
 	at      string    // the check that is waited at
 	missing []waitFor // ... and for whom
 	told    string
+}
+
+// lookPause is how old what a node told of its health may be: it costs an etcd node some 60 ms of a core, while the cluster forms.
+const lookPause = 5 * time.Second
+
+// ask asks all nodes for their status, and for their health when it is old, or when there is nothing left to wait for but by that.
+func (w *waiter) ask(ctx context.Context, nodes []target, now time.Time) []reply {
+	replies := askAll(ctx, nodes)
+	if now.Sub(w.looked) < lookPause && w.first(replies) < len(w.checks) {
+		for i, r := range replies {
+			if r.Error == "" {
+				replies[i].Health = w.healths[r.Node]
+			}
+		}
+		return replies
+	}
+	replies = lookAll(ctx, nodes)
+	w.looked, w.healths = now, map[string]*inside.Health{}
+	for _, r := range replies {
+		w.healths[r.Node] = r.Health
+	}
+	return replies
+}
+
+// first is the number of the first check that is not passed.
+func (w *waiter) first(replies []reply) int {
+	i := slices.IndexFunc(w.checks, func(c check) bool { return len(c.missing(seen{replies, w.spec, w.all})) > 0 })
+	if i < 0 {
+		return len(w.checks)
+	}
+	return i
 }
 
 // tell looks whether the checks are passed, prints what has changed since it last did, and says whether all of them are. An answer
@@ -130,23 +165,21 @@ func (w *waiter) tell(replies []reply) bool {
 	if w.at != "" && slices.ContainsFunc(replies, func(r reply) bool { return r.cutOff }) {
 		return false
 	}
-	for i, c := range w.checks {
-		missing := c.missing(seen{replies, w.spec, w.all})
-		if len(missing) == 0 {
-			if i >= w.done {
-				fmt.Fprintf(w.s.err, "%s: yes\n", c.name)
-				w.done = i + 1
-			}
-			continue
-		}
-		w.done, w.at, w.missing = min(w.done, i), c.name, missing
-		if news := fmt.Sprintf("%s: waiting for %s", c.name, brief(missing)); news != w.told {
-			w.told = news
-			fmt.Fprintln(w.s.err, news)
-		}
-		return false
+	first := w.first(replies)
+	for _, c := range w.checks[min(w.done, first):first] {
+		fmt.Fprintf(w.s.err, "%s: yes\n", c.name)
 	}
-	return true
+	w.done = first
+	if first == len(w.checks) {
+		return true
+	}
+	c := w.checks[first]
+	w.at, w.missing = c.name, c.missing(seen{replies, w.spec, w.all})
+	if news := fmt.Sprintf("%s: waiting for %s", c.name, brief(w.missing)); news != w.told {
+		w.told = news
+		fmt.Fprintln(w.s.err, news)
+	}
+	return false
 }
 
 // mostTold is how many nodes a line names.

@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"slipway/cluster"
 	"slipway/firstboot/inside"
+	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 )
 
@@ -216,5 +219,21 @@ func (s *seen) learns(i int) {
 func TestBrief(t *testing.T) {
 	if got := brief([]waitFor{{"a", "x"}, {"b", "x"}, {"c", "x"}, {"d", "x"}, {"e", "x"}}); got != "a (x), b (x), c (x), and 2 more" {
 		t.Error(got)
+	}
+}
+
+// TestWaitIsCheap: while a node's own status says that it is not there yet, its members are not asked each time.
+func TestWaitIsCheap(t *testing.T) {
+	var looks atomic.Int32
+	spec, addr, node := labWith(t, func(o *peer.ServerOptions, _ map[string][]byte) {
+		o.Inside = &inside.Node{Probe: func(context.Context) inside.Health {
+			looks.Add(1)
+			return inside.Health{Etcd: &inside.Etcd{Trouble: "etcd.service is inactive"}}
+		}}
+	})
+	node.set(etcdWaits)
+	code, out := slipway(t, "wait", "-f", spec, "n1", "--address", addr, "--timeout", "3500ms")
+	if code != exitFailed || looks.Load() != 1 {
+		t.Errorf("exit %d, looked %d times: %s", code, looks.Load(), out)
 	}
 }

@@ -326,7 +326,8 @@ func TestSupport(t *testing.T) {
 
 // TestSupportIsBounded: of something long the end is kept, from the beginning of a line.
 func TestSupportIsBounded(t *testing.T) {
-	n, _ := newNode(nil, map[string]string{"systemctl show": loaded, "journalctl": strings.Repeat("0123456789\n", mostOfFile/8) + "the end\n"})
+	n, _ := newNode(nil, map[string]string{"systemctl show": loaded,
+		"journalctl": "x\n", "journalctl --no-pager --quiet --utc --no-hostname --output=short-iso --unit=etcd": strings.Repeat("0123456789\n", mostOfFile/8) + "the end\n"})
 	var out bytes.Buffer
 	if err := n.Support()(t.Context(), &out); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func NewClient(base *tls.Config, from node.Cluster, node node.Node, addr string,
 	dialer := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
 	return &Client{from: token(from), node: node, addr: addr, random: random, http: &http.Client{
 		Timeout:   Timeout,
-		Transport: &http.Transport{TLSClientConfig: cfg, DialContext: dialer.DialContext, MaxIdleConns: 1, IdleConnTimeout: 20 * time.Second},
+		Transport: &http.Transport{TLSClientConfig: cfg, DialContext: dialer.DialContext, MaxIdleConns: 2, IdleConnTimeout: 20 * time.Second},
 	}}
 }
 
