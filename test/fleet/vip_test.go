@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,7 +43,9 @@ func TestVIP(t *testing.T) {
 		{"keepalived is killed", func(f *fleet) { f.kill("slipway-keepalived", f.holders()[0]) }, 4 * time.Second, true},
 		{"all API servers are killed", func(f *fleet) { f.kill("kube-apiserver", "cp1", "cp2", "cp3") }, time.Minute, false},
 		{"etcd stands still", func(f *fleet) { f.etcdAway("systemctl kill -s STOP etcd", "systemctl kill -s CONT etcd") }, time.Minute, false},
-		{"etcd is stopped", func(f *fleet) { f.etcdAway("systemctl stop etcd", "systemctl start --no-block etcd") }, time.Minute, false},
+		{"etcd is off", func(f *fleet) {
+			f.etcdAway("systemctl stop slipwayd && systemctl kill -s KILL etcd; systemctl stop etcd", "systemctl start --no-block slipwayd etcd")
+		}, time.Minute, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.under(t)
@@ -170,6 +173,7 @@ func (f *fleet) watchBy(name, program string, args ...string) *watching {
 	w := &watching{name: name, ended: make(chan struct{})}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = w, w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // nsenter has a child
 	if err := cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -178,7 +182,7 @@ func (f *fleet) watchBy(name, program string, args ...string) *watching {
 		close(w.ended)
 	}()
 	f.t.Cleanup(func() {
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-w.ended
 	})
 	f.Wait(20*time.Second, name+" begins", func() error { return w.sees("kube-root-ca.crt") })
