@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -162,7 +161,7 @@ func (f *fleet) watch() *watching {
 func (f *fleet) watchIn(name string) *watching {
 	f.t.Helper()
 	const pki = "/etc/slipway/pki/"
-	return f.watchBy("a watch through the loopback of "+name, "nsenter", "-t", fmt.Sprint(f.node(name).init), "-m", "-p", "-n", "kubectl",
+	return f.watchBy("a watch through the loopback of "+name, "nsenter", "-t", fmt.Sprint(f.node(name).init), "-m", "-n", "kubectl",
 		"--server", "https://127.0.0.1:7443", "--certificate-authority", pki+"ca.crt", "--client-certificate", pki+"slipwayd-admin.crt", "--client-key", pki+"slipwayd-admin.key",
 		"get", "--raw", configMaps)
 }
@@ -173,7 +172,6 @@ func (f *fleet) watchBy(name, program string, args ...string) *watching {
 	w := &watching{name: name, ended: make(chan struct{})}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = w, w
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // nsenter has a child
 	if err := cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -182,7 +180,7 @@ func (f *fleet) watchBy(name, program string, args ...string) *watching {
 		close(w.ended)
 	}()
 	f.t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Process.Kill()
 		<-w.ended
 	})
 	f.Wait(20*time.Second, name+" begins", func() error { return w.sees("kube-root-ca.crt") })
