@@ -44,7 +44,7 @@ func (n *machine) health(ctx context.Context) inside.Health {
 		wait.Go(func() { h.API = n.apiState(ctx) })
 	}
 	if n.renders("slipway-keepalived.service") {
-		wait.Go(func() { h.VIP = n.vipState(ctx) })
+		wait.Go(func() { h.VIP = n.vipState() })
 	}
 	h.Certificates = n.certificates()
 	wait.Wait()
@@ -120,13 +120,12 @@ func (n *machine) readyz(ctx context.Context) (string, error) {
 }
 
 // vipState looks whether the API's address is on one of the node's cards.
-func (n *machine) vipState(ctx context.Context) *inside.VIP {
+func (n *machine) vipState() *inside.VIP {
 	v := &inside.VIP{Address: n.cfg.API.VIP.String()}
-	out, err := n.Run.Run(ctx, "ip", "-o", "address", "show", "to", v.Address)
-	if err != nil {
+	var err error
+	if v.Held, err = n.Wire.Has(n.cfg.API.VIP); err != nil {
 		v.Trouble = err.Error()
 	}
-	v.Held = strings.TrimSpace(out) != ""
 	return v
 }
 

@@ -12,7 +12,7 @@ import (
 	"slipway/node"
 )
 
-// askedRunner is a world with etcdctl and ip.
+// askedRunner is a world with etcdctl.
 type askedRunner struct {
 	fakeRunner
 	said map[string]string // by the beginning of what follows the options
@@ -23,7 +23,7 @@ func (r askedRunner) Run(ctx context.Context, name string, args ...string) (stri
 }
 
 func (r askedRunner) Feed(ctx context.Context, input, name string, args ...string) (string, error) {
-	if name != "etcdctl" && name != "ip" {
+	if name != "etcdctl" {
 		return r.fakeRunner.Feed(ctx, input, name, args...)
 	}
 	for words, out := range r.said {
@@ -89,16 +89,14 @@ func TestHealth(t *testing.T) {
 
 // TestVIPState: held if one of the node's cards has the address.
 func TestVIPState(t *testing.T) {
-	for said, want := range map[string]bool{"": false, "2: eth0    inet 10.0.0.10/32 scope global eth0\n": true} {
+	vip := netip.MustParseAddr("10.0.0.10")
+	for own, want := range map[netip.Addr]bool{netip.MustParseAddr("10.0.0.11"): false, vip: true} {
 		w := newWorld(t, single(t))
+		w.segment = &fakeWire{own: own}
 		w.start()
-		w.node.Run, w.node.cfg.API.VIP = askedRunner{fakeRunner{w}, map[string]string{"-o address show to 10.0.0.10": said}}, netip.MustParseAddr("10.0.0.10")
-		if v := w.node.vipState(t.Context()); v.Held != want || v.Address != "10.0.0.10" || v.Trouble != "" {
-			t.Errorf("%q: %+v", said, v)
-		}
-		w.node.Run = askedRunner{fakeRunner{w}, nil}
-		if v := w.node.vipState(t.Context()); v.Held || v.Trouble == "" {
-			t.Errorf("%+v", v)
+		w.node.cfg.API.VIP = vip
+		if v := w.node.vipState(); v.Held != want || v.Address != "10.0.0.10" || v.Trouble != "" {
+			t.Errorf("%s: %+v", own, v)
 		}
 	}
 }
