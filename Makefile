@@ -27,7 +27,7 @@ test-all: deps build
 TIME ?= 20m
 SEED ?= 0
 chaos: deps build
-	SLIPWAY_BIN=$(CURDIR)/bin $(GO) test -tags fleet -count=1 -timeout 0 -v -run 'TestChaos$$' ./test/fleet -args -chaos.time=$(TIME) -chaos.seed=$(SEED)
+	SLIPWAY_BIN=$(CURDIR)/bin $(GO) test -tags fleet,chaos -count=1 -timeout 0 -v -run 'TestChaos$$|TestHistory' ./test/fleet -args -chaos.time=$(TIME) -chaos.seed=$(SEED)
 
 build: deps-build
 	scripts/compile bin

@@ -36,6 +36,13 @@ func TestFaults(t *testing.T) {
 			}
 		}},
 		{"a control plane's log has lost its end", func(f *fleet) { f.PowerCut("cp3"); f.loseLog("cp3"); f.Start("cp3") }},
+		{"a control plane's database is cut off", func(f *fleet) {
+			f.PowerCut("cp2")
+			if err := os.Truncate(filepath.Join(f.node("cp2").dir, "var/lib/etcd/member/snap/db"), 30000); err != nil {
+				f.t.Fatal(err)
+			}
+			f.Start("cp2")
+		}},
 		{"card of a control plane pulled", func(f *fleet) {
 			f.Unplug("cp1")
 			f.Wait(time.Minute, "the API answers without it", f.apiReady)
@@ -94,6 +101,9 @@ func TestTakeover(t *testing.T) {
 		f.Wait(time.Minute, "one holds the VIP", f.held)
 	}
 }
+
+// TestFive: five members form a cluster as well.
+func TestFive(t *testing.T) { forms(t, "five", 5) }
 
 // TestTwoJoiners: two of five are wiped and come back at the same moment.
 func TestTwoJoiners(t *testing.T) {

@@ -1,4 +1,4 @@
-//go:build fleet
+//go:build fleet && chaos
 
 package fleet_test
 

@@ -58,7 +58,7 @@ func cuts() []cut {
 		}
 	}
 	all := []cut{{"state is prepared", firstBoot(0)}, {"ignition", firstBoot(4 * time.Second)}}
-	few := []string{"files", "etcd", "apiserver", "images", "kubelet"}
+	few := []string{"etcd", "apiserver", "kubelet"} // test/fleet cuts at every one
 	if os.Getenv("SLIPWAY_TEST_ALL_CUTS") != "" {
 		few = []string{"time-gate", "scrub", "files", "apilb", "services", "etcd", "member", "apiserver", "controllers", "objects",
 			"containerd", "images", "kubelet", "kube-proxy", "approve", "node-ready", "labels", "cluster"}
