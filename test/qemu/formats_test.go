@@ -29,5 +29,8 @@ func TestOVABoots(t *testing.T) {
 	n.up(t, "--fresh", "--vmware", "--image", filepath.Join(l.out, "single.ova"))
 	n.WaitStatus(t, serveLimit, "with etcd running", func(s status) bool { return s.done("member") })
 	n.must(t, "ls -d /sys/bus/pci/drivers/vmw_pvscsi/0000:* /sys/bus/pci/drivers/vmxnet3/0000:*")
+	// Both offloads are off, and it is the rule of the image that does it: this card has none to switch off.
+	n.must(t, "card=$(ls /sys/bus/pci/drivers/vmxnet3/0000:*/net) && test 2 = $(ethtool -k $card | grep -c '^tx-udp_tnl.*: off')")
+	n.must(t, "udevadm test --action=add /sys/class/net/$(ls /sys/bus/pci/drivers/vmxnet3/0000:*/net) 2>&1 | grep 'ethtool -K .* tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off'")
 	n.statusAnswers(t)
 }
