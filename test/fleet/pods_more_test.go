@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// TestBridge: slipwayd's own routes between two workers, with which flannel is compared.
+func TestBridge(t *testing.T) {
+	f := newFleet(t, "testdata/bridge.yaml")
+	f.Start()
+	f.Wait(formLimit, "all nodes formed", f.formed)
+	f.podsReachEachOther(1500)
+}
+
 // TestFlannelHostGW: flannel's routes between two workers, and no packet in another.
 func TestFlannelHostGW(t *testing.T) {
 	f := newFleet(t, "testdata/flannel-host-gw.yaml")

@@ -141,7 +141,7 @@ func (f *fleet) flannelIsKept() {
 	client := f.flannelOf("w1")
 	const node, status = "/api/v1/nodes/%s", "/api/v1/nodes/%s/status"
 	for _, c := range []struct{ path, patch, want string }{
-		{fmt.Sprintf(status, "w1"), `{"metadata":{"annotations":{"flannel.alpha.coreos.com/test":"x"}}}`, `"flannel.alpha.coreos.com/test": "x"`},
+		{fmt.Sprintf(status, "w1"), `{"metadata":{"annotations":{"flannel.alpha.coreos.com/test":"x"}}}`, `"flannel.alpha.coreos.com/test":"x"`},
 		{fmt.Sprintf(status, "w2"), `{"metadata":{"annotations":{"flannel.alpha.coreos.com/public-ip":"10.99.0.41"}}}`, "may change no other node"},
 		{fmt.Sprintf(status, "w1"), `{"metadata":{"annotations":{"other":"x"}}}`, "no annotations but its own"},
 		{fmt.Sprintf(status, "w1"), `{"metadata":{"labels":{"node-role.kubernetes.io/control-plane":""}}}`, "nothing but annotations"},
