@@ -25,7 +25,7 @@ const ScrubStep = "scrub"
 func NeedsNetwork(step string) bool { return slices.Contains(networkSteps, step) }
 
 // networkSteps are names of package firstboot's plan, whose test holds them to it.
-var networkSteps = []string{"node-ready", "labels", "cluster"}
+var networkSteps = []string{"node-ready", "cluster"}
 
 // State says how a node or a step is doing.
 type State string
