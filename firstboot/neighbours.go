@@ -24,9 +24,10 @@ type neighbourhood struct {
 	at    int       // which of the control planes is asked
 }
 
-// pace is how long a node leaves control planes alone: of 5,000 nodes each asks once a minute.
+// pace is how long a node leaves control planes alone. Of a few it asks whenever the step looks, every 10 s; of 5,000 each asks
+// once in 50 s.
 func (h *neighbourhood) pace() time.Duration {
-	return min(defaultRecheck+time.Duration(len(h.all))*10*time.Millisecond, time.Minute)
+	return min(time.Duration(len(h.all))*10*time.Millisecond, time.Minute)
 }
 
 // lookAround brings the list up to date, and tells what is wrong with that. Without any list at all there is an error.
