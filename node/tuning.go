@@ -17,8 +17,8 @@ type Tuning struct {
 const MaxGrace = time.Hour
 
 // Tuning.VRRPAdvert counts in hundredths of a second, as VRRP's version 3 does (RFC 5798, section 5.2.7): adverts missing for
-// some 3.3 times as long make another balancer take the address. The default is the shortest that did not move the address of a
-// busy pair (docs/benchmarks.md).
+// some 3.3 times as long make another balancer take the address. The default lets a machine stand still for as long as virtual ones
+// do when they are moved (ADR 30).
 const (
 	DefaultVRRPAdvert = 300 * time.Millisecond
 	MinVRRPAdvert     = 10 * time.Millisecond
