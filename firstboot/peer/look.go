@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,8 +128,9 @@ func codeOf(err error) int {
 
 // Bounds of a stream; zero stands for the constants above.
 type Bounds struct {
-	Bytes int64
-	Rate  int64 // bytes a second
+	Bytes    int64
+	Rate     int64         // bytes a second
+	Patience time.Duration // with a caller that takes nothing
 }
 
 // bounded is what a stream is written to. The server's own bounds in time, which are for short answers, are lifted for it;
@@ -140,25 +142,21 @@ type bounded struct {
 	control *http.ResponseController
 	left    int64
 	rate    int64
+	wait    time.Duration // for one write
 	now     func() time.Time
 }
 
 func newBounded(ctx context.Context, w http.ResponseWriter, o Bounds, now func() time.Time) *bounded {
 	ctx, cancel := context.WithCancelCause(ctx)
-	b := &bounded{ctx: ctx, cancel: cancel, to: w, control: http.NewResponseController(w), left: mostStreamed, rate: streamRate, now: now}
-	if o.Bytes > 0 {
-		b.left = o.Bytes
-	}
-	if o.Rate > 0 {
-		b.rate = o.Rate
-	}
+	b := &bounded{ctx: ctx, cancel: cancel, to: w, control: http.NewResponseController(w), now: now}
+	b.left, b.rate, b.wait = cmp.Or(o.Bytes, mostStreamed), cmp.Or(o.Rate, streamRate), cmp.Or(o.Patience, streamPatience)
 	b.control.SetReadDeadline(time.Time{}) // else the caller would seem to be gone when it comes
 	b.patience()
 	return b
 }
 
 // patience gives the caller its time for the next write.
-func (b *bounded) patience() { b.control.SetWriteDeadline(b.now().Add(streamPatience)) }
+func (b *bounded) patience() { b.control.SetWriteDeadline(b.now().Add(b.wait)) }
 
 // Write passes on at once, and not faster than the rate. What fails ends the context, and so the program that is read from.
 func (b *bounded) Write(p []byte) (int, error) {
