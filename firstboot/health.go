@@ -43,7 +43,7 @@ func (n *machine) health(ctx context.Context) inside.Health {
 	if n.self.Has(node.ControlPlane) {
 		wait.Go(func() { h.API = n.apiState(ctx) })
 	}
-	if n.renders("slipway-keepalived.service") {
+	if n.renders(vipUnit) {
 		wait.Go(func() { h.VIP = n.vipState() })
 	}
 	h.Certificates = n.certificates()

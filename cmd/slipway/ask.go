@@ -65,7 +65,11 @@ func (o *askOptions) targets(s streams) ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := loaded.Spec
+	return o.targetsOf(loaded.Spec)
+}
+
+// targetsOf is targets for who has read the spec.
+func (o *askOptions) targetsOf(spec *cluster.Spec) ([]target, error) {
 	where, err := o.where(spec)
 	if err != nil {
 		return nil, err

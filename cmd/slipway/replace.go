@@ -67,11 +67,11 @@ func runReplace(ctx context.Context, s streams, o replaceOptions, name string) e
 		return usageError{fmt.Errorf("replacing %q: its key stands in the config of every node, so it cannot get another\nhint: leave --new-keys out: the machine then has the keys that the old one had", name)}
 	}
 	if n.Has(cluster.RoleEtcd) && !o.force {
-		if err := o.dispensable(ctx, s, loaded.Spec, name); err != nil {
+		if err := o.dispensable(ctx, loaded.Spec, name); err != nil {
 			return err
 		}
 	}
-	file, err := o.write(s, loaded, name)
+	file, err := o.write(loaded, name)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func runReplace(ctx context.Context, s streams, o replaceOptions, name string) e
 }
 
 // dispensable says why the etcd cluster cannot do without a node.
-func (o replaceOptions) dispensable(ctx context.Context, s streams, spec *cluster.Spec, name string) error {
+func (o replaceOptions) dispensable(ctx context.Context, spec *cluster.Spec, name string) error {
 	o.nodes = nil
 	for _, n := range spec.NodesWith(cluster.RoleEtcd) {
 		if n.Name != name {
@@ -90,7 +90,7 @@ func (o replaceOptions) dispensable(ctx context.Context, s streams, spec *cluste
 	if len(o.nodes) == 0 {
 		return fmt.Errorf("replacing %q: it is the only etcd member: what the cluster knows would be lost with its disk\nhint: if that is so already, --force and a higher cluster.epoch make a new cluster", name)
 	}
-	others, err := o.targets(s)
+	others, err := o.targetsOf(spec)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (o replaceOptions) dispensable(ctx context.Context, s streams, spec *cluste
 }
 
 // write issues what the machine needs, and puts its config into the output folder.
-func (o replaceOptions) write(s streams, loaded *cluster.Loaded, name string) (file string, err error) {
+func (o replaceOptions) write(loaded *cluster.Loaded, name string) (file string, err error) {
 	p, dir, err := o.openPKI()
 	if err != nil {
 		return "", err

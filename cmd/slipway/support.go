@@ -81,7 +81,7 @@ func runSupport(ctx context.Context, s streams, o askOptions, out string, asJSON
 	if err != nil {
 		return err
 	}
-	nodes, err := o.targets(s)
+	nodes, err := o.targetsOf(loaded.Spec)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func runWait(parent context.Context, s streams, o waitOptions) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := o.targets(s)
+	nodes, err := o.targetsOf(loaded.Spec)
 	if err != nil {
 		return err
 	}

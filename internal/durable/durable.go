@@ -73,8 +73,10 @@ func WriteAll(dir string, files []File) error {
 		}
 		staged = append(staged, tmp)
 	}
-	if err := syncUnless(one, dir); err != nil {
-		return err
+	if !one {
+		if err := syncFS(dir); err != nil {
+			return err
+		}
 	}
 	folders := map[string]bool{}
 	for i, f := range files {
@@ -85,7 +87,7 @@ func WriteAll(dir string, files []File) error {
 		folders[filepath.Dir(path)] = true
 	}
 	if !one {
-		return syncUnless(one, dir)
+		return syncFS(dir)
 	}
 	for folder := range folders {
 		if err := SyncDir(folder); err != nil {
@@ -95,11 +97,8 @@ func WriteAll(dir string, files []File) error {
 	return nil
 }
 
-// syncUnless makes all that was written to a folder's file system durable.
-func syncUnless(already bool, dir string) error {
-	if already {
-		return nil
-	}
+// syncFS makes all that was written to a folder's file system durable.
+func syncFS(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// whole says whether these members, or all, know the same voters, as many as wanted, and each of these is healthy.
+// whole says whether these members, or all, know the same cluster and the same voters, as many as wanted, and each of these is
+// healthy.
 func (f *fleet) whole(voters int, at ...string) error {
 	var lists []string
 	for _, n := range f.with("etcd") {
 		if len(at) > 0 && !slices.Contains(at, n.name) {
 			continue
 		}
-		said, err := f.etcdctl(n.name, "member list -w simple | sort && etcdctl endpoint health >/dev/null 2>&1")
+		said, err := f.etcdctl(n.name, "member list -w simple | sort && etcdctl endpoint health >/dev/null 2>&1 && etcdctl endpoint status -w json | grep -o '\"cluster_id\":[0-9]*'")
 		if err != nil {
 			return err
 		}
@@ -25,7 +26,7 @@ func (f *fleet) whole(voters int, at ...string) error {
 	if lists = slices.Compact(lists); len(lists) != 1 {
 		return fmt.Errorf("members differ:\n%s", strings.Join(lists, "\n"))
 	}
-	if n := strings.Count(lists[0], ", started, "); n != voters || strings.Contains(lists[0], ", true") || strings.Count(lists[0], "\n")+1 != voters {
+	if n := strings.Count(lists[0], ", started, "); n != voters || strings.Contains(lists[0], ", true") || strings.Count(lists[0], "\n") != voters {
 		return fmt.Errorf("not %d voters:\n%s", voters, lists[0])
 	}
 	return nil

@@ -28,13 +28,11 @@ func TestDemo(t *testing.T) {
 	f.show()
 
 	say("The power of cp1 is cut.")
-	f.PowerCut("cp1")
-	f.serves(10 * time.Second)
+	f.loses("cp1")
 
 	holder := f.holders()[0]
 	say("The power of %s is cut, which answers for %s.", holder, f.vip)
-	f.PowerCut(holder)
-	f.serves(10 * time.Second)
+	f.loses(holder)
 
 	say("Both come back, cp1 with a blank disk and the config that it had.")
 	f.Wipe("cp1")
@@ -77,24 +75,11 @@ func (f *fleet) await(good func() error) time.Duration {
 	}
 }
 
-// serves asks for the API at its address again and again, and says how long there was no answer.
-func (f *fleet) serves(during time.Duration) {
+// loses cuts a machine's power, and says how long new clients got no answer.
+func (f *fleet) loses(name string) {
 	f.t.Helper()
-	var asked, answered int
-	var gap, longest time.Duration
-	last := time.Now()
-	for end := last.Add(during); time.Now().Before(end) || gap > 0; time.Sleep(50 * time.Millisecond) {
-		asked++
-		if err := f.apiReady(); err == nil {
-			answered++
-			longest, gap, last = max(longest, gap), 0, time.Now()
-			continue
-		}
-		if gap = time.Since(last); gap > time.Minute {
-			f.t.Fatal("the API does not answer any more")
-		}
-	}
-	fmt.Printf("        asked %d times, %d answers, the longest time without one %.1f s\n", asked, answered, longest.Seconds())
+	took := f.outage(func() { f.PowerCut(name) })
+	fmt.Printf("        a new client at %s was without an answer for %.1f s at most\n", f.vip, took.Seconds())
 }
 
 func (f *fleet) show() {

@@ -20,8 +20,7 @@ func TestMembersComeBack(t *testing.T) {
 	f := newFleet(t, "testdata/dedicated.yaml")
 	back := func(what string) {
 		t.Helper()
-		took := f.Wait(backLimit, what, func() error { return errors.Join(f.formed(), f.voters(3)) })
-		f.hasVoters(3)
+		took := f.Wait(backLimit, what, func() error { return errors.Join(f.formed(), f.whole(3)) })
 		t.Logf("%s: after %v", what, took.Round(time.Second/10))
 	}
 

@@ -14,11 +14,14 @@ import (
 )
 
 // answers asks for /readyz at the VIP over a connection of its own, as a new client does.
-func (f *fleet) answers() error {
+func (f *fleet) answers() error { return ready(net.JoinHostPort(f.vip, "8443")) }
+
+// ready asks whoever listens at an address whether it is ready.
+func ready(address string) error {
 	client := http.Client{Timeout: 400 * time.Millisecond, Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // kubectl looks at certificates elsewhere
 	}}
-	r, err := client.Get("https://" + net.JoinHostPort(f.vip, "8443") + "/readyz")
+	r, err := client.Get("https://" + address + "/readyz")
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -41,7 +40,9 @@ func forms(t *testing.T, name string, voters int) {
 	f.Start(f.enough()...)
 	took := f.Wait(formLimit, "all nodes formed", f.formed)
 	f.Wait(time.Minute, "the API answers at its address", f.apiReady)
-	f.hasVoters(voters)
+	if err := f.whole(voters); err != nil {
+		t.Error(err)
+	}
 	f.oneHolder()
 	t.Logf("formed after %v", took.Round(time.Second/10))
 }
@@ -129,24 +130,6 @@ func (f *fleet) kubectl(args ...string) (string, error) {
 func (f *fleet) etcdctl(name, args string) (string, error) {
 	return f.In(name, `export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/slipway/pki/etcd-ca.crt \
 ETCDCTL_CERT=/etc/slipway/pki/etcd-client.crt ETCDCTL_KEY=/etc/slipway/pki/etcd-client.key; etcdctl `+args)
-}
-
-// hasVoters demands that each member knows the same members, all of them voters, and the same cluster.
-func (f *fleet) hasVoters(want int) {
-	f.t.Helper()
-	var first string
-	for _, n := range f.with("etcd") {
-		said, err := f.etcdctl(n.name, "member list -w simple | sort; etcdctl endpoint status -w json | grep -o '\"cluster_id\":[0-9]*'")
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		if first == "" {
-			first = said
-		}
-		if voters := strings.Count(said, ", started, ") - strings.Count(said, ", true\n"); voters != want || said != first {
-			f.t.Errorf("%s sees %d voters of %d:\n%s\nand another member:\n%s", n.name, voters, want, said, first)
-		}
-	}
 }
 
 // oneHolder demands that exactly one machine answers for the VIP, if there is one.
