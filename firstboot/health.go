@@ -3,6 +3,7 @@ package firstboot
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -19,6 +20,16 @@ import (
 // healthLimit bounds each look at one part of the node: all of them have to fit into an exchange of the peer API.
 const healthLimit = 3 * time.Second
 
+// etcdFresh is how long what the own member said is told again: asking starts etcdctl twice, and a dashboard asks every 2 s.
+const etcdFresh = 5 * time.Second
+
+// memberLook is what the own member said last. Who asks meanwhile waits for the same answer.
+type memberLook struct {
+	mu   sync.Mutex
+	at   time.Time
+	said *inside.Etcd
+}
+
 // inspector is the way into this node for the operator.
 func (n *machine) inspector(latest func() status.Document) *inside.Node {
 	look := &inside.Node{Files: n.FS, Run: n.Run, Streams: n.Streams, Now: n.Clock.Now, Status: latest, Probe: n.health}
@@ -31,14 +42,14 @@ func (n *machine) inspector(latest func() status.Document) *inside.Node {
 	return look
 }
 
-// health looks at all parts at once. It tells what is so now; the steps' findings may be some seconds old.
+// health looks at all parts at once. It tells what is so now, but for etcd; the steps' findings may be older.
 func (n *machine) health(ctx context.Context) inside.Health {
 	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
 	var h inside.Health
 	var wait sync.WaitGroup
 	if n.self.Has(node.Etcd) {
-		wait.Go(func() { h.Etcd = n.etcdState(ctx) })
+		wait.Go(func() { h.Etcd = n.recentEtcd(ctx) })
 	}
 	if n.self.Has(node.ControlPlane) {
 		wait.Go(func() { h.API = n.apiState(ctx) })
@@ -49,6 +60,21 @@ func (n *machine) health(ctx context.Context) inside.Health {
 	h.Certificates = n.certificates()
 	wait.Wait()
 	return h
+}
+
+// recentEtcd is the member's state, some seconds old at most, however many ask. Whoever hangs up leaves nothing behind for others.
+func (n *machine) recentEtcd(ctx context.Context) *inside.Etcd {
+	l := &n.member
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if age := n.Clock.Now().Sub(l.at); l.said != nil && age >= 0 && age < etcdFresh {
+		return l.said
+	}
+	said := n.etcdState(ctx)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		l.at, l.said = n.Clock.Now(), said
+	}
+	return said
 }
 
 // etcdState asks the node's own member. One whose unit does not run is not asked: it would cost the whole of the time.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +71,7 @@ func TestHealth(t *testing.T) {
 	n.Run = askedRunner{fakeRunner{w}, map[string]string{"endpoint status": learns}}
 	w.put(node.PKIDir+"/apiserver.crt", "x")
 	delete(w.units, "kube-apiserver.service")
+	w.now = w.now.Add(etcdFresh)
 	h = n.health(t.Context())
 	if e := h.Etcd; e.Role != inside.Learner || len(e.Errors) != 1 || e.Members != nil {
 		t.Errorf("%+v", e)
@@ -84,6 +87,49 @@ func TestHealth(t *testing.T) {
 	delete(w.units, "etcd.service")
 	if e := n.etcdState(t.Context()); e.Healthy || e.Trouble != "etcd.service is inactive" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// countedRunner counts how often etcdctl was started.
+type countedRunner struct {
+	Runner
+	starts *atomic.Int32
+}
+
+func (r countedRunner) Feed(ctx context.Context, input, name string, args ...string) (string, error) {
+	if name == "etcdctl" {
+		r.starts.Add(1)
+	}
+	return r.Runner.Feed(ctx, input, name, args...)
+}
+
+// TestHealthShared: however many ask, etcdctl starts twice in 5 s. What somebody who hung up broke off is told to nobody else.
+func TestHealthShared(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	n := w.node
+	var starts atomic.Int32
+	n.Run = countedRunner{askedRunner{fakeRunner{w}, map[string]string{"endpoint status": leads, "member list": members}}, &starts}
+	ask := func(ctx context.Context) {
+		var wait sync.WaitGroup
+		for range 20 {
+			wait.Go(func() {
+				if e := n.recentEtcd(ctx); !e.Healthy || len(e.Members) != 2 {
+					t.Errorf("%+v", e)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	n.recentEtcd(gone)
+	for _, want := range []int32{4, 4, 6} { // with the two of who hung up
+		ask(t.Context())
+		if got := starts.Load(); got != want {
+			t.Errorf("etcdctl was started %d times, want %d", got, want)
+		}
+		w.now = w.now.Add(etcdFresh * 3 / 5)
 	}
 }
 
