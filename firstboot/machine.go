@@ -43,6 +43,8 @@ type machine struct {
 	callers callers        // who was heard
 	refused refusals       // certificate requests that the inventory does not vouch for
 
+	requested, registered follower // of certificate requests, and of nodes
+
 	member memberLook // for who looks into this node
 
 	claim kube.Claim // to the lease of the objects; the objects step's alone

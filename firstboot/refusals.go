@@ -81,6 +81,13 @@ func (r *refusals) add(uid string, refused refusal, tell func(refusal)) {
 	}
 }
 
+// remove forgets a request that is decided, or gone.
+func (r *refusals) remove(uid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all, uid)
+}
+
 // byServer is the server's refusal of a request, if it has refused it.
 func (r *refusals) byServer(uid string) error {
 	r.mu.Lock()

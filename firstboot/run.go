@@ -185,6 +185,7 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 	if d.machine.self.Has(node.ControlPlane) {
 		go d.machine.watchRequests(ctx)
 		go d.machine.watchEntries(ctx)
+		go d.machine.watchNodes(ctx)
 	}
 	if err := notify(socket, "READY=1"); err != nil {
 		return err

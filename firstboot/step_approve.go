@@ -13,11 +13,20 @@ import (
 // when the requests are looked at again.
 const atOnce = 100
 
-// observeApprove is done when no request waits that ought to be approved.
+// observeApprove is done when no request waits that ought to be approved. Approved ones stay for an hour, thousands of them after many
+// nodes have come at once, so that they are listed only when there may be something to do.
 func (n *machine) observeApprove(ctx context.Context) (Finding, error) {
+	at, due := n.requested.due(n.roster.Version())
+	if !due {
+		return OK(), nil
+	}
 	_, good, _, err := n.requests(ctx)
-	if err != nil || len(good) == 0 {
-		return OK(), err
+	if err != nil {
+		return Finding{}, err
+	}
+	if len(good) == 0 {
+		n.requested.settle(at)
+		return OK(), nil
 	}
 	return Need("certificate request " + good[0].Metadata.Name + " to be approved"), nil
 }
@@ -108,13 +117,15 @@ func (n *machine) tellRefusal(r refusal) {
 
 func (n *machine) noteRefusals() { n.notices.Replace("certificate request", n.refused.texts()) }
 
-// watchRequests approves requests the moment they come, until the context ends. It lists again whenever a watch ends;
-// the step looks every ten seconds beside it, so nothing hangs on this watch.
+// watchRequests approves requests the moment they come, until the context ends. It lists again whenever a watch ends, which the server
+// does after some minutes. Until it stands again, and whenever an approval has failed, the step lists every ten seconds beside it.
 func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
 		if c, good, version, err := n.requests(ctx); err == nil {
 			err = n.approveAll(ctx, c, good)
-			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, csr, err) }))
+			n.requested.stands(true)
+			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, csr, err) }, n.withdrawn))
+			n.requested.stands(false)
 			if err != nil && ctx.Err() == nil {
 				n.log("%v", err)
 			}
@@ -130,9 +141,17 @@ func (n *machine) watched(ctx context.Context, c *kube.Client, csr kube.CSR, unr
 		return
 	}
 	if !csr.Pending() {
+		n.withdrawn(csr.Metadata.UID)
 		return
 	}
 	if err := n.approve(ctx, c, csr); err != nil {
 		n.log("%v", err)
+		n.requested.changed()
 	}
+}
+
+// withdrawn is a request that nobody has to decide any more.
+func (n *machine) withdrawn(uid string) {
+	n.refused.remove(uid)
+	n.noteRefusals()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	"slipway/firstboot/kube"
 	"slipway/node"
@@ -47,6 +48,10 @@ type nodeSpec struct {
 // its pods are. Those still to come are found later. No node has to be ready for it: flannel, or whatever else the user brings as a pod
 // network, makes nodes ready once it knows where their pods are.
 func (n *machine) observeLabels(ctx context.Context) (Finding, error) {
+	at, due := n.registered.due(n.roster.Version())
+	if !due {
+		return OK(), nil
+	}
 	bare, self, err := n.bareNodes(ctx)
 	switch {
 	case err != nil:
@@ -56,7 +61,35 @@ func (n *machine) observeLabels(ctx context.Context) (Finding, error) {
 	case n.self.Has(node.Worker) && !self:
 		return Wait("the node to be registered"), nil
 	}
+	n.registered.settle(at)
 	return OK(), nil
+}
+
+// watchNodes spares the step its list of all nodes, tens of megabytes with thousands of them, until the context ends: it tells of nodes
+// that lack something, and of those that are gone. What is wrong with the API server is the step's to say, which lists meanwhile.
+func (n *machine) watchNodes(ctx context.Context) {
+	for ctx.Err() == nil {
+		if c, err := n.api(); err == nil {
+			n.registered.stands(true)
+			_ = c.Watch(ctx, nodesPath, nil, "", n.nodeChanged)
+			n.registered.stands(false)
+		}
+		n.Clock.Sleep(ctx, 2*time.Second)
+	}
+}
+
+func (n *machine) nodeChanged(kind string, data []byte) {
+	var o object
+	if err := json.Unmarshal(data, &o); err != nil {
+		return // the step passes it over as well
+	}
+	member, known := n.roster.Lookup(o.Metadata.Name)
+	if !known {
+		return
+	}
+	if _, lacking := lacks(o, member); lacking || kind == kube.Deleted || strays(o, member) {
+		n.registered.changed()
+	}
 }
 
 // actLabels names the object's uid, so that a node deleted meanwhile is not made anew.
@@ -104,8 +137,8 @@ func (n *machine) bareNodes(ctx context.Context) (bare []wantedNode, self bool, 
 		if lacking, ok := lacks(o, member); ok {
 			bare = append(bare, lacking)
 		}
-		if want := podsOf(member); o.Spec.PodCIDR != "" && want != o.Spec.PodCIDR {
-			elsewhere[member.Name] = fmt.Sprintf("its pods are %s in the cluster, and %q in the inventory\nhint: delete the object of this node, and restart it", o.Spec.PodCIDR, want)
+		if strays(o, member) {
+			elsewhere[member.Name] = fmt.Sprintf("its pods are %s in the cluster, and %q in the inventory\nhint: delete the object of this node, and restart it", o.Spec.PodCIDR, podsOf(member))
 		}
 	})
 	if err != nil {
@@ -113,6 +146,11 @@ func (n *machine) bareNodes(ctx context.Context) (bare []wantedNode, self bool, 
 	}
 	n.notices.Replace("pods", elsewhere)
 	return bare, self, nil
+}
+
+// strays says whether a node's pods are elsewhere than the inventory has them.
+func strays(have object, member node.Node) bool {
+	return have.Spec.PodCIDR != "" && have.Spec.PodCIDR != podsOf(member)
 }
 
 // podsOf is a node's pod network as its object has it.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,6 +76,7 @@ func TestWatch(t *testing.T) {
 			fmt.Fprintln(w, `{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8"}}}`)
 			fmt.Fprintln(w, `{"type":"ADDED","object":{"metadata":{"name":"bad"},"spec":{"usages":7}}}`)
 			fmt.Fprintln(w, `{"type":"ADDED","object":{"metadata":{"name":"b","uid":"2"},"spec":{"request":"YQ==","signerName":"s"}}}`)
+			fmt.Fprintln(w, `{"type":"DELETED","object":{"metadata":{"name":"b","uid":"2"},"spec":{"request":"YQ=="}}}`)
 			fmt.Fprintln(w, `{"type":"ERROR","object":{"code":410,"message":"too old"}}`)
 		default:
 			fmt.Fprintln(w, `{"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a"},"spec":{"request":null,"signerName":"s"},"status":{"conditions":[{"type":"Approved","status":"True"}]}}]}`)
@@ -86,6 +88,7 @@ func TestWatch(t *testing.T) {
 	if err != nil || version != "7" || len(all) != 1 || all[0].Pending() {
 		t.Fatalf("listed %+v at %s, %v", all, version, err)
 	}
+	var gone []string
 	err = c.WatchCSRs(ctx, version, func(csr CSR, unread error) {
 		if unread != nil {
 			if csr.Metadata.Name != "bad" {
@@ -96,7 +99,10 @@ func TestWatch(t *testing.T) {
 		if err := c.Approve(ctx, csr, "because", time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)); err != nil {
 			t.Error(err)
 		}
-	})
+	}, func(uid string) { gone = append(gone, uid) })
+	if !slices.Equal(gone, []string{"2"}) {
+		t.Errorf("gone are %q", gone)
+	}
 	if err == nil || !strings.Contains(err.Error(), "too old") {
 		t.Errorf("the watch ended with %v", err)
 	}

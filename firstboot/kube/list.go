@@ -123,14 +123,17 @@ func parseCSR(data []byte) (CSR, error) {
 	return CSR{Metadata: named.Metadata}, fmt.Errorf("parsing certificate request: %w", err)
 }
 
-// WatchCSRs calls handle for every new or changed request until the server ends the watch (nil) or something fails; see
-// EachCSR for those that cannot be read.
-func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR, error)) error {
+// WatchCSRs calls handle for every new or changed request, and gone for those that are there no more, until the server ends the
+// watch (nil) or something fails; see EachCSR for those that cannot be read.
+func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR, error), gone func(uid string)) error {
 	query := url.Values{"fieldSelector": {"spec.signerName=" + SignerKubeletServing}}
 	err := c.Watch(ctx, csrPath, query, version, func(kind string, object []byte) {
-		if kind != Deleted {
-			handle(parseCSR(object))
+		csr, err := parseCSR(object)
+		if kind == Deleted {
+			gone(csr.Metadata.UID)
+			return
 		}
+		handle(csr, err)
 	})
 	if err != nil {
 		return fmt.Errorf("watching certificate requests: %w", err)
@@ -141,7 +144,8 @@ func (c *Client) WatchCSRs(ctx context.Context, version string, handle func(CSR,
 // Deleted is the kind of a change after which the object is there no more.
 const Deleted = "DELETED"
 
-// Watch calls handle for every change of a list since a version, with its kind, until the server ends the watch (nil) or
+// Watch calls handle for every change of a list since a version, with its kind; without a version all that there is comes first. It
+// does so until the server ends the watch (nil) or
 // something fails: mostly that the version is too old, and the list has to be read again.
 func (c *Client) Watch(ctx context.Context, path string, query url.Values, version string, handle func(kind string, object []byte)) error {
 	query = maps.Clone(query)
