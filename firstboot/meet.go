@@ -16,9 +16,10 @@ const (
 	// eager is until the cluster is known to have formed, and whenever there was no answer: a member that comes back, perhaps
 	// wiped, is then told at once what this node knows of it.
 	eager = time.Second
-	// calm is when all is well. Whoever is wiped is away for longer, is missed, and called eagerly.
+	// calm is when all is well, or what the other asks for, if that is longer. Whoever is wiped is away for longer than calm, is missed
+	// by those that called meanwhile, and called eagerly by them.
 	calm = 10 * time.Second
-	// stale is when a caller that was heard before counts as gone: one and a half times calm.
+	// stale is when a caller that was heard before counts as gone, at the earliest: one and a half times calm.
 	stale = 15 * time.Second
 )
 
@@ -63,8 +64,9 @@ func (n *machine) others() []node.Node {
 	return slices.DeleteFunc(n.cfg.WithRole(node.Etcd), func(p node.Node) bool { return p.Name == n.self.Name })
 }
 
-// meet exchanges with one node and takes down what it said. An answer that could not be journalled is none.
-func (n *machine) meet(ctx context.Context, p node.Node) error {
+// meet exchanges with one node, takes down what it said, and gives when it wants to hear from this one again. An answer that could not
+// be journalled is none.
+func (n *machine) meet(ctx context.Context, p node.Node) (again time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, peer.Timeout)
 	defer cancel()
 	a, err := n.peers.Attest(ctx, p, n.testimony())
@@ -76,14 +78,14 @@ func (n *machine) meet(ctx context.Context, p node.Node) error {
 		v.Attestation = &a
 	}
 	n.met.put(v)
-	return err
+	return a.Again, err
 }
 
 // meetAll exchanges with all others once, at the same time.
 func (n *machine) meetAll(ctx context.Context) {
 	var wait sync.WaitGroup
 	for _, p := range n.others() {
-		wait.Go(func() { _ = n.meet(ctx, p) }) // the error is in the view
+		wait.Go(func() { _, _ = n.meet(ctx, p) }) // the error is in the view
 	}
 	wait.Wait()
 }
@@ -93,10 +95,10 @@ func (n *machine) keepMeeting(ctx context.Context) {
 	for _, p := range n.others() {
 		go func() {
 			for ctx.Err() == nil {
-				err := n.meet(ctx, p)
+				again, err := n.meet(ctx, p)
 				n.noteTwins()
 				n.noteRefused()
-				if n.Clock.Sleep(ctx, pace(n.testimony().Formed, err)) != nil {
+				if n.Clock.Sleep(ctx, pace(n.testimony().Formed, again, err)) != nil {
 					return
 				}
 			}
@@ -104,11 +106,16 @@ func (n *machine) keepMeeting(ctx context.Context) {
 	}
 }
 
-func pace(formed bool, err error) time.Duration {
-	if formed && err == nil {
-		return calm
+// pace is the time until the next call. A member that was reached has all that this node knows, so it may ask to be left alone; one that
+// was not is called eagerly, whatever it asked for before.
+func pace(formed bool, again time.Duration, err error) time.Duration {
+	switch {
+	case err != nil:
+		return eager
+	case formed:
+		return max(calm, again)
 	}
-	return eager
+	return max(eager, again)
 }
 
 // noteTwins tells of other machines with this node's name and key, as the others hear them.
@@ -131,7 +138,7 @@ type callers struct {
 
 type sighting struct {
 	instance, address string
-	at                time.Time
+	gone              time.Time // when it counts as gone, unless it is heard again
 }
 
 // mostTwins is how many instances of one node are kept at a time.
@@ -144,13 +151,13 @@ func (c *callers) note(who peer.Caller, instance string, now time.Time) *peer.Tw
 	if c.heard == nil {
 		c.heard = map[string][]sighting{}
 	}
-	kept := slices.DeleteFunc(c.heard[who.Name], func(s sighting) bool { return s.instance == instance || now.Sub(s.at) > stale })
+	kept := slices.DeleteFunc(c.heard[who.Name], func(s sighting) bool { return s.instance == instance || now.After(s.gone) })
 	var twin *peer.Twin
 	if len(kept) > 0 {
 		last := kept[len(kept)-1]
 		twin = &peer.Twin{Instance: last.instance, Address: last.address}
 	}
-	kept = append(kept, sighting{instance, who.Address, now})
+	kept = append(kept, sighting{instance, who.Address, now.Add(max(stale, who.Again+who.Again/2))})
 	c.heard[who.Name] = kept[max(0, len(kept)-mostTwins):]
 	return twin
 }

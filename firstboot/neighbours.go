@@ -18,16 +18,10 @@ const neighboursPath = "/var/lib/slipway/nodes.json"
 
 // neighbourhood is which nodes with pods there are, as this node knows. It is the nodes step's alone.
 type neighbourhood struct {
-	list  peer.List
-	all   []peer.Neighbour
-	asked time.Time // when the list was last asked for
-	at    int       // which of the control planes is asked
-}
-
-// pace is how long a node leaves control planes alone. Of a few it asks whenever the step looks, every 10 s; of 5,000 each asks
-// once in 50 s.
-func (h *neighbourhood) pace() time.Duration {
-	return min(time.Duration(len(h.all))*10*time.Millisecond, time.Minute)
+	list peer.List
+	all  []peer.Neighbour
+	next time.Time // when the list is to be asked for again
+	at   int       // which of the control planes is asked
 }
 
 // lookAround brings the list up to date, and tells what is wrong with that. Without any list at all there is an error.
@@ -69,17 +63,17 @@ func (n *machine) renew(ctx context.Context, h *neighbourhood) error {
 	}
 	planes := slices.DeleteFunc(n.cfg.WithRole(node.ControlPlane), func(p node.Node) bool { return p.Name == n.self.Name })
 	now := n.Clock.Now()
-	if len(planes) == 0 || h.list.Tag != "" && now.Before(h.asked.Add(h.pace())) {
+	if len(planes) == 0 || h.list.Tag != "" && now.Before(h.next) {
 		return nil
 	}
-	if h.asked.IsZero() {
+	if h.next.IsZero() {
 		h.at = spread(n.self.Name)
 	}
 	var errs []error
 	for range planes {
 		list, changed, err := n.ask(ctx, planes[h.at%len(planes)], h.list.Tag)
 		if err == nil {
-			h.asked = now
+			h.next = now.Add(max(eager, list.Again))
 			if !changed {
 				return nil
 			}

@@ -291,6 +291,23 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestTwinsOfMany: who is told to come again late is missed as much later.
+func TestTwinsOfMany(t *testing.T) {
+	var c callers
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	w1 := peer.Caller{Name: "w1", Address: "10.0.0.99", Again: time.Minute}
+	for _, call := range []struct {
+		instance string
+		after    time.Duration
+		twin     bool
+	}{{"a", 0, false}, {"b", 89 * time.Second, true}, {"b", 2 * time.Second, false}, {"a", time.Second, true}} {
+		now = now.Add(call.after)
+		if twin := c.note(w1, call.instance, now); (twin != nil) != call.twin {
+			t.Errorf("%+v: %+v", call, twin)
+		}
+	}
+}
+
 // TestInstance: made once, and again if it cannot be read.
 func TestInstance(t *testing.T) {
 	files := Prefix(t.TempDir())
@@ -317,11 +334,15 @@ func TestInstance(t *testing.T) {
 func TestPace(t *testing.T) {
 	for _, c := range []struct {
 		formed bool
+		again  time.Duration
 		err    error
 		want   time.Duration
-	}{{false, nil, eager}, {true, nil, calm}, {true, errNotMet, eager}} {
-		if got := pace(c.formed, c.err); got != c.want {
-			t.Errorf("formed %v, %v: %s", c.formed, c.err, got)
+	}{
+		{false, 0, nil, eager}, {true, 0, nil, calm}, {true, 0, errNotMet, eager},
+		{false, time.Minute, nil, time.Minute}, {true, time.Second, nil, calm}, {true, time.Minute, nil, time.Minute}, {true, time.Minute, errNotMet, eager},
+	} {
+		if got := pace(c.formed, c.again, c.err); got != c.want {
+			t.Errorf("formed %v, asked to come again after %s, %v: %s", c.formed, c.again, c.err, got)
 		}
 	}
 	if !slices.IsSorted([]time.Duration{peer.Timeout + eager, listening, calm, stale}) {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"time"
 )
 
 // Attestation is a node's answer to "has this cluster ever formed?", and what else it knows.
@@ -25,6 +26,8 @@ type Attestation struct {
 	Unsure    bool   `json:"unsure"`         // it lost what it knew, so Formed does not count when it is false
 	Twin      *Twin  `json:"twin,omitempty"` // another machine that calls by the name and key of who asked
 	Nonce     string `json:"nonce"`          // of who asked
+
+	Again time.Duration `json:"-"` // when the caller is expected again, if it was told; it is beside what is signed
 }
 
 // Twin is another instance of the one who asks that was heard a moment ago: two machines have one name and key.

@@ -15,9 +15,12 @@ import (
 type Caller struct {
 	Name        string // of a node, or node.OperatorName
 	Operator    bool
+	Configured  bool   // the config names it
 	Stranger    bool   // its certificate is of the peer CA, and this node knows no such name and key yet
 	Fingerprint string // of its key
 	Address     string // that the connection came from, without the port
+
+	Again time.Duration // when it is expected again, if it is told
 }
 
 // Clock judges the dates of callers' certificates. Before From and after Until it is certainly wrong, and no dates are
@@ -68,6 +71,7 @@ func (o ServerOptions) identify(cert *x509.Certificate) (Caller, error) {
 		if c.Fingerprint != n.Fingerprint {
 			return Caller{}, fmt.Errorf("%q: its key is not the one in the inventory", c.Name)
 		}
+		c.Configured = true
 		return c, nil
 	}
 	n, known := o.Node.Known(c.Name)

@@ -72,11 +72,17 @@ func (c *Client) Attest(ctx context.Context, t Testimony) (Attestation, error) {
 		return Attestation{}, fmt.Errorf("making a nonce: %w", err)
 	}
 	nonce := hex.EncodeToString(raw)
-	data, err := c.do(ctx, http.MethodPost, attestPath+"?nonce="+nonce, said)
+	resp, err := c.send(ctx, c.http, http.MethodPost, attestPath+"?nonce="+nonce, said, nil)
+	var data []byte
+	if err == nil {
+		data, err = answerOf(resp, maxAnswer)
+	}
 	if err != nil {
 		return Attestation{}, fmt.Errorf("asking %q for its attestation: %w", c.node.Name, err)
 	}
-	return Verify(data, c.node.Name, c.node.Fingerprint, nonce)
+	a, err := Verify(data, c.node.Name, c.node.Fingerprint, nonce)
+	a.Again = againOf(resp)
+	return a, err
 }
 
 // Address is where the node is called, "host:port".

@@ -20,7 +20,8 @@
 // Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key this node knows: the
 // operator's, a node's of the config, or one that introduced itself. Anybody else under that CA is a stranger, who may
 // introduce itself and nothing else. Every request says of which cluster and epoch its caller is; handlers
-// get the Caller. Connections and requests are bounded in number and rate. The package decides nothing about formation, nor who belongs.
+// get the Caller. Connections and requests are bounded in number and rate, and nodes that no config names are told with Retry-After when
+// to come again. The package decides nothing about formation, nor who belongs.
 package peer
 
 import "time"

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"slipway/node"
 )
@@ -28,6 +29,8 @@ type Neighbour struct {
 type List struct {
 	Tag  string // of this very list, quoted as HTTP wants it
 	Data []byte // JSON: an array of Neighbours
+
+	Again time.Duration // when who got it is expected again, if it was told
 }
 
 // NewList encodes neighbours, sorted as they are.
@@ -78,12 +81,13 @@ func (s *Server) introduce(w http.ResponseWriter, r *http.Request, caller Caller
 }
 
 // nodes costs next to nothing for one that has the list already.
-func (s *Server) nodes(w http.ResponseWriter, r *http.Request, _ Caller) {
+func (s *Server) nodes(w http.ResponseWriter, r *http.Request, caller Caller) {
 	list, ok := s.o.Node.Nodes()
 	if !ok {
 		http.Error(w, "not all nodes are known here yet", http.StatusServiceUnavailable)
 		return
 	}
+	sayAgain(w, s.again(&s.lists, caller))
 	w.Header().Set("ETag", list.Tag)
 	if r.Header.Get("If-None-Match") == list.Tag {
 		w.WriteHeader(http.StatusNotModified)
@@ -110,7 +114,7 @@ func (c *Client) Nodes(ctx context.Context, tag string) (list List, changed bool
 	resp, err := c.send(ctx, c.http, http.MethodGet, nodesPath, nil, http.Header{"If-None-Match": {tag}})
 	if err == nil && resp.StatusCode == http.StatusNotModified {
 		resp.Body.Close()
-		return List{}, false, nil
+		return List{Tag: tag, Again: againOf(resp)}, false, nil
 	}
 	var data []byte
 	if err == nil {
@@ -119,5 +123,7 @@ func (c *Client) Nodes(ctx context.Context, tag string) (list List, changed bool
 	if err != nil {
 		return List{}, false, fmt.Errorf("asking %q for the nodes: %w", c.node.Name, err)
 	}
-	return ListOf(data), true, nil
+	list = ListOf(data)
+	list.Again = againOf(resp)
+	return list, true, nil
 }

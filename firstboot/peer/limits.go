@@ -6,12 +6,15 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"slipway/node"
 )
 
 // What one caller, and all of them, may cost a node. A node asks each etcd member once a second; an operator's tools ask
 // from one address, perhaps for many nodes behind one forwarded port.
 const (
 	maxConnections = 256
+	keptForOwn     = 64 // of these, for the nodes that the config names: thousands of others may call at once
 	maxPerAddress  = 16
 
 	connectionRate  = 10 // a second and address, each with a handshake
@@ -26,14 +29,23 @@ const (
 type limitedListener struct {
 	net.Listener
 	rate *rates
+	own  map[netip.Addr]bool // addresses of the nodes that the config names
 
 	mu    sync.Mutex
 	total int
 	from  map[netip.Addr]int
 }
 
-func newLimitedListener(l net.Listener, now func() time.Time) *limitedListener {
-	return &limitedListener{Listener: l, from: map[netip.Addr]int{}, rate: newRates(now, connectionRate, connectionBurst)}
+func newLimitedListener(l net.Listener, now func() time.Time, own map[netip.Addr]bool) *limitedListener {
+	return &limitedListener{Listener: l, own: own, from: map[netip.Addr]int{}, rate: newRates(now, connectionRate, connectionBurst)}
+}
+
+func addresses(nodes []node.Node) map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
+	for _, n := range nodes {
+		all[n.Address.Addr()] = true
+	}
+	return all
 }
 
 // Accept gives the next connection that is let in.
@@ -59,7 +71,11 @@ func addressOf(conn net.Conn) netip.Addr {
 func (l *limitedListener) enter(from netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.total >= maxConnections || l.from[from] >= maxPerAddress {
+	most := maxConnections
+	if !l.own[from] {
+		most -= keptForOwn
+	}
+	if l.total >= most || l.from[from] >= maxPerAddress {
 		return false
 	}
 	l.total++

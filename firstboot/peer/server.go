@@ -51,6 +51,8 @@ type Server struct {
 	serve *http.Server
 
 	streams chan struct{} // one element for each that is open
+
+	attests, lists appointments
 }
 
 // NewServer makes the server; Serve runs it.
@@ -82,7 +84,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 
 // Serve answers the callers of a listener until Close.
 func (s *Server) Serve(l net.Listener) error {
-	return s.serve.ServeTLS(newLimitedListener(l, s.o.Clock.Now), "", "")
+	return s.serve.ServeTLS(newLimitedListener(l, s.o.Clock.Now, addresses(s.o.Config.Nodes)), "", "")
 }
 
 // Close ends Serve and all connections.
@@ -184,6 +186,7 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	caller.Again = s.again(&s.attests, caller)
 	a, err := s.o.Node.Attest(caller, told)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -195,7 +198,16 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	sayAgain(w, caller.Again)
 	reply(w, signed)
+}
+
+// again is when a caller is expected again. Those that the config names are few, and each other's witnesses: they call as they like.
+func (s *Server) again(book *appointments, caller Caller) time.Duration {
+	if caller.Operator || caller.Configured {
+		return 0
+	}
+	return book.next(s.o.Clock.Now())
 }
 
 // testimony reads what the caller tells.
