@@ -136,7 +136,7 @@ type rule struct{ anyEpoch, strangers, quiet bool }
 // handle finds out who asks, and asks only what it may.
 func (s *Server) handle(may rule, answer func(http.ResponseWriter, *http.Request, Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		caller, err := s.o.admit(*r.TLS)
+		caller, err := s.o.identify(r.TLS.PeerCertificates[0]) // which the handshake has verified; who belongs may have changed
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
