@@ -20,8 +20,9 @@ const neighboursPath = "/var/lib/slipway/nodes.json"
 type neighbourhood struct {
 	list peer.List
 	all  []peer.Neighbour
-	next time.Time // when the list is to be asked for again
-	at   int       // which of the control planes is asked
+	next time.Time         // when the list is to be asked for again
+	at   int               // which of the control planes is asked
+	said map[string]string // by control plane, the tag that it has named and that was looked into
 }
 
 // lookAround brings the list up to date, and tells what is wrong with that. Without any list at all there is an error.
@@ -62,8 +63,15 @@ func (n *machine) renew(ctx context.Context, h *neighbourhood) error {
 		return n.adopt(h, list)
 	}
 	planes := slices.DeleteFunc(n.cfg.WithRole(node.ControlPlane), func(p node.Node) bool { return p.Name == n.self.Name })
-	now := n.Clock.Now()
-	if len(planes) == 0 || h.list.Tag != "" && now.Before(h.next) {
+	now, words := n.Clock.Now(), n.words(planes)
+	switch {
+	case h.list.Tag == "":
+	case len(words) > 0:
+		planes = h.news(planes, words)
+	case now.Before(h.next):
+		return nil
+	}
+	if len(planes) == 0 {
 		return nil
 	}
 	if h.next.IsZero() {
@@ -71,9 +79,11 @@ func (n *machine) renew(ctx context.Context, h *neighbourhood) error {
 	}
 	var errs []error
 	for range planes {
-		list, changed, err := n.ask(ctx, planes[h.at%len(planes)], h.list.Tag)
+		p := planes[h.at%len(planes)]
+		list, changed, err := n.ask(ctx, p, h.list.Tag)
 		if err == nil {
 			h.next = now.Add(max(eager, list.Again))
+			h.heed(p.Name, words[p.Name])
 			if !changed {
 				return nil
 			}
@@ -83,6 +93,40 @@ func (n *machine) renew(ctx context.Context, h *neighbourhood) error {
 		h.at++
 	}
 	return errors.Join(errs...)
+}
+
+// words are the tags of control planes' lists, by name, as they said when they attested last: those that are etcd members do.
+func (n *machine) words(planes []node.Node) map[string]string {
+	words := map[string]string{}
+	for _, v := range n.met.list(planes) {
+		if v.Attestation != nil && v.Attestation.List != "" {
+			words[v.Name] = v.Attestation.List
+		}
+	}
+	return words
+}
+
+// news are the control planes that have come to another list than this node has. What one said before is no news: two whose lists
+// differ for a while do not make this node go back and forth.
+func (h *neighbourhood) news(planes []node.Node, words map[string]string) []node.Node {
+	var news []node.Node
+	for _, p := range planes {
+		switch word := words[p.Name]; word {
+		case "", h.said[p.Name]:
+		case h.list.Tag:
+			h.heed(p.Name, word)
+		default:
+			news = append(news, p)
+		}
+	}
+	return news
+}
+
+func (h *neighbourhood) heed(name, word string) {
+	if h.said == nil {
+		h.said = map[string]string{}
+	}
+	h.said[name] = word
 }
 
 func (n *machine) ask(ctx context.Context, p node.Node, tag string) (peer.List, bool, error) {

@@ -153,3 +153,47 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("of a list that cannot be read: %+v", found)
 	}
 }
+
+// TestWords: where control planes attest they say which list they have, and a node asks for it when that is news, and else never.
+func TestWords(t *testing.T) {
+	everything := []node.Role{node.Etcd, node.ControlPlane}
+	w := newWorld(t, contract(t, node.Node{Name: "w1", Roles: []node.Role{node.Worker}},
+		node.Node{Name: "cp1", Roles: everything}, node.Node{Name: "cp2", Roles: everything}, node.Node{Name: "cp3", Roles: everything}))
+	older, newer := listOf(t, 21, 22), listOf(t, 22, 23)
+	p := &planes{lists: map[string]peer.List{"cp1": older, "cp2": older, "cp3": older}}
+	w.start()
+	w.node.peers = p
+	says := func(name string, list peer.List) {
+		p.lists[name] = list
+		w.node.met.put(view{Name: name, Attestation: &peer.Attestation{List: list.Tag}})
+	}
+	for _, step := range []struct {
+		what  string
+		do    func()
+		asked string
+		want  peer.List
+	}{
+		{"at first", func() { p.lists = map[string]peer.List{"cp2": older} }, "cp2", older},
+		{"all have the same", func() { says("cp1", older); says("cp2", older) }, "", older},
+		{"one does not say", func() { says("cp3", peer.List{}) }, "", older},
+		{"one has another", func() { says("cp2", newer) }, "cp2", newer},
+		{"one is behind, and said so before", func() {}, "", newer},
+		{"it comes along", func() { says("cp1", newer) }, "", newer},
+		{"one is silent from here on", func() { w.node.met.put(view{Name: "cp1", Err: errNotMet}) }, "", newer},
+		{"it has changed again meanwhile", func() { says("cp2", older); p.lists["cp2"] = listOf(t, 24) }, "cp2", listOf(t, 24)},
+		{"its old word is no news", func() {}, "", listOf(t, 24)},
+	} {
+		step.do()
+		p.asked = nil
+		w.now = w.now.Add(time.Minute)
+		if err := w.node.lookAround(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for len(p.asked) > 0 && p.asked[0] != step.asked { // those that do not answer
+			p.asked = p.asked[1:]
+		}
+		if got := strings.Join(p.asked, " "); got != step.asked || w.node.around.list.Tag != step.want.Tag {
+			t.Errorf("%s: asked %q, want %q; has %s, want %s", step.what, got, step.asked, w.node.around.list.Data, step.want.Data)
+		}
+	}
+}

@@ -63,8 +63,8 @@ func TestAgain(t *testing.T) {
 		a, err := w1.Attest(ctx, Testimony{})
 		list, _, err2 := w1.Nodes(ctx, "")
 		same, changed, err3 := w1.Nodes(ctx, list.Tag)
-		if err != nil || err2 != nil || err3 != nil || changed || a.Again != want || same.Again != time.Second {
-			t.Errorf("w1 is to come again after %s, want %s, and %s for the list; %v, %v, %v", a.Again, want, same.Again, err, err2, err3)
+		if err != nil || err2 != nil || err3 != nil || changed || a.List != list.Tag || a.Again != want || same.Again != time.Second {
+			t.Errorf("w1 is to come again after %s, want %s, and %s for the list %s, said to be %s; %v, %v, %v", a.Again, want, same.Again, list.Tag, a.List, err, err2, err3)
 		}
 		if a, err := n2.Attest(ctx, Testimony{}); err != nil || a.Again != 0 {
 			t.Errorf("n2 is to come again after %s, %v", a.Again, err)

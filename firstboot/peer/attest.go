@@ -27,7 +27,9 @@ type Attestation struct {
 	Twin      *Twin  `json:"twin,omitempty"` // another machine that calls by the name and key of who asked
 	Nonce     string `json:"nonce"`          // of who asked
 
-	Again time.Duration `json:"-"` // when the caller is expected again, if it was told; it is beside what is signed
+	// Beside what is signed:
+	Again time.Duration `json:"-"` // when the caller is expected again, if it was told
+	List  string        `json:"-"` // the tag of the list of nodes that the node gives, if it gives one
 }
 
 // Twin is another instance of the one who asks that was heard a moment ago: two machines have one name and key.

@@ -81,7 +81,7 @@ func (c *Client) Attest(ctx context.Context, t Testimony) (Attestation, error) {
 		return Attestation{}, fmt.Errorf("asking %q for its attestation: %w", c.node.Name, err)
 	}
 	a, err := Verify(data, c.node.Name, c.node.Fingerprint, nonce)
-	a.Again = againOf(resp)
+	a.Again, a.List = againOf(resp), resp.Header.Get(listHeader)
 	return a, err
 }
 

@@ -43,6 +43,9 @@ const (
 // clusterHeader says of which cluster and epoch the caller is: "<id>/<epoch>".
 const clusterHeader = "Slipway-Cluster"
 
+// listHeader is in an answer to attest: the tag of the list of nodes, so that nobody asks for one that it has.
+const listHeader = "Slipway-Nodes"
+
 // Timeout bounds one exchange.
 const Timeout = 4 * time.Second
 

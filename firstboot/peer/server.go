@@ -199,6 +199,9 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request, caller Caller) {
 		return
 	}
 	sayAgain(w, caller.Again)
+	if list, ok := s.o.Node.Nodes(); ok {
+		w.Header().Set(listHeader, list.Tag)
+	}
 	reply(w, signed)
 }
 
