@@ -9,9 +9,16 @@ import (
 	"slipway/firstboot/kube"
 )
 
-// atOnce is how many requests are approved in one go, and how many refused ones are remembered. The rest has its turn
-// when the requests are looked at again.
+// atOnce is how many refused requests are remembered, and how many entries are kept in one go. The rest has its turn when they are
+// looked at again.
 const atOnce = 100
+
+// approveAtOnce is how many requests are held to be approved; when they are, the next ones are read. In all rounds together there is time for
+// more than there can be nodes.
+const (
+	approveAtOnce = 1000
+	approveRounds = 10
+)
 
 // observeApprove is done when no request waits that ought to be approved. Approved ones stay for an hour, thousands of them after many
 // nodes have come at once, so that they are listed only when there may be something to do.
@@ -32,11 +39,23 @@ func (n *machine) observeApprove(ctx context.Context) (Finding, error) {
 }
 
 func (n *machine) actApprove(ctx context.Context) error {
-	c, good, _, err := n.requests(ctx)
-	if err != nil {
-		return err
+	_, _, err := n.approveWaiting(ctx)
+	return err
+}
+
+// approveWaiting approves all that ought to be, and gives the version from which to watch, if it could read to the end.
+func (n *machine) approveWaiting(ctx context.Context) (c *kube.Client, version string, err error) {
+	for range approveRounds {
+		var good []kube.CSR
+		c, good, version, err = n.requests(ctx)
+		if err == nil {
+			err = n.approveAll(ctx, c, good)
+		}
+		if err != nil || len(good) < approveAtOnce {
+			break
+		}
 	}
-	return n.approveAll(ctx, c, good)
+	return c, version, err
 }
 
 // requests lists what is to be approved, and the version from which to watch. What is refused goes onto the board.
@@ -51,7 +70,7 @@ func (n *machine) requests(ctx context.Context) (*kube.Client, []kube.CSR, strin
 		switch why := n.vouch(csr, err); {
 		case why != nil && len(refused) < room(why):
 			refused[csr.Metadata.UID] = refusal{csr.Metadata.Name, why}
-		case why == nil && csr.Pending() && len(good) < atOnce:
+		case why == nil && csr.Pending() && len(good) < approveAtOnce:
 			good = append(good, csr)
 		}
 	})
@@ -121,8 +140,7 @@ func (n *machine) noteRefusals() { n.notices.Replace("certificate request", n.re
 // does after some minutes. Until it stands again, and whenever an approval has failed, the step lists every ten seconds beside it.
 func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
-		if c, good, version, err := n.requests(ctx); err == nil {
-			err = n.approveAll(ctx, c, good)
+		if c, version, err := n.approveWaiting(ctx); version != "" {
 			n.requested.stands(true)
 			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, csr, err) }, n.withdrawn))
 			n.requested.stands(false)

@@ -82,6 +82,25 @@ func TestJournalLost(t *testing.T) {
 	}
 }
 
+// TestManyRequests: requests of thousands of nodes, which were there before the daemon, are approved in one go.
+func TestManyRequests(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	one := servingCSR("", w.cfg.Self())
+	for i := range 2*approveAtOnce + 1 {
+		many := *one
+		many.Metadata = kube.Metadata{Name: fmt.Sprint("csr-", i), UID: fmt.Sprint("csr-", i)}
+		w.api.csrs = append(w.api.csrs, &many)
+	}
+	w.start()
+	if err := w.node.actApprove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := w.node.observeApprove(t.Context()); err != nil || !found.done || slices.ContainsFunc(w.api.csrs, func(c *kube.CSR) bool { return c.Pending() }) {
+		t.Errorf("%+v, %v; %d were approved", found, err, len(w.asked))
+	}
+}
+
 // TestApprove: what the inventory vouches for is approved, whatever becomes of the requests beside it; the status tells of
 // those that are left alone, in bounds, and for as long as they are there.
 func TestApprove(t *testing.T) {
