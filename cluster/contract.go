@@ -105,7 +105,8 @@ func (s *Spec) contractTuning() node.Tuning {
 	grace, _ := node.ParseDuration(s.Tuning.FormationGrace)
 	advert, _ := node.ParseDuration(s.Tuning.VRRPAdvert)
 	check, _ := node.ParseDuration(s.Tuning.APICheckTimeout)
-	return node.Tuning{FormationGrace: grace, VRRPAdvert: advert, APICheckTimeout: check}
+	life, _ := node.ParseDuration(s.Tuning.CertificateLife)
+	return node.Tuning{FormationGrace: grace, VRRPAdvert: advert, APICheckTimeout: check, CertificateLife: life}
 }
 
 // canonicalMAC is lower case with colons, however the user wrote it; "" without one.

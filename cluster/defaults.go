@@ -17,6 +17,7 @@ func (s *Spec) setDefaults() {
 	set(&s.Tuning.FormationGrace, "20s")
 	set(&s.Tuning.VRRPAdvert, node.DefaultVRRPAdvert.String())
 	set(&s.Tuning.APICheckTimeout, node.DefaultAPICheckTimeout.String())
+	set(&s.Tuning.CertificateLife, "8760h")
 	s.setPayloadDefaults()
 }
 

@@ -129,6 +129,7 @@ var fields = map[string]Field{
 	"Tuning.formationGrace":  {Doc: "How long a first formation waits for all etcd members before a majority of them begins, like 20s or 1m30s; at most an hour. With all of them there nobody waits.", Default: "20s"},
 	"Tuning.vrrpAdvert":      {Doc: "How often the holder of the VIP says that it lives, in hundredths of a second, from 10ms to 10s. Another balancer takes the VIP when nothing was heard for some 3.3 times as long..", Default: node.DefaultVRRPAdvert.String()},
 	"Tuning.apiCheckTimeout": {Doc: "How long an API server may take to take a connection from a balancer, and to answer it, from 100ms to 1m.", Default: node.DefaultAPICheckTimeout.String()},
+	"Tuning.certificateLife": {Doc: "How long a certificate lasts that control planes sign, those of kubelets above all, from 3m to 17520h, which is two years.", Default: "8760h"},
 
 	"Interface.name": {Doc: "By name, like ens192."},
 	"Interface.mac":  {Doc: "By MAC address, like 52:54:00:12:34:56."},

@@ -139,6 +139,7 @@ type Tuning struct {
 	FormationGrace  string `yaml:"formationGrace,omitempty"`  // default 20s
 	VRRPAdvert      string `yaml:"vrrpAdvert,omitempty"`      // default 300ms
 	APICheckTimeout string `yaml:"apiCheckTimeout,omitempty"` // default 1s
+	CertificateLife string `yaml:"certificateLife,omitempty"` // default 8760h
 }
 
 // Role is what a node does.

@@ -37,7 +37,8 @@ func (t Tuning) validate(d *document) {
 	for _, k := range []struct {
 		key, value string
 		refuse     func(node.Duration) (why, hint string)
-	}{{"vrrpAdvert", t.VRRPAdvert, node.RefuseAdvert}, {"apiCheckTimeout", t.APICheckTimeout, node.RefuseCheckTimeout}} {
+	}{{"vrrpAdvert", t.VRRPAdvert, node.RefuseAdvert}, {"apiCheckTimeout", t.APICheckTimeout, node.RefuseCheckTimeout},
+		{"certificateLife", t.CertificateLife, node.RefuseCertificateLife}} {
 		if length, ok := d.duration(p.with(k.key), k.value); ok {
 			if why, hint := k.refuse(length); why != "" {
 				d.fail(p.with(k.key), hint, "%s", why)

@@ -41,6 +41,15 @@ func (c *peerCaller) Nodes(ctx context.Context, n node.Node, tag string) (list p
 	return list, changed, err
 }
 
+// Certificate asks a control plane for a new certificate of one of this node's programs.
+func (c *peerCaller) Certificate(ctx context.Context, n node.Node, r peer.CertificateRequest) (cert []byte, err error) {
+	err = c.as(ctx, n, func(client *peer.Client) error {
+		cert, err = client.Certificate(ctx, r)
+		return err
+	})
+	return cert, err
+}
+
 func (c *peerCaller) as(ctx context.Context, n node.Node, ask func(*peer.Client) error) error {
 	client := peer.NewClient(c.base, c.cfg.Cluster, n, net.JoinHostPort(n.Address.Addr().String(), fmt.Sprint(node.PeerPort)), c.random)
 	defer client.Close()

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"slipway/firstboot/kube"
 	"slipway/firstboot/peer"
@@ -48,6 +51,11 @@ func (p fakePeers) Attest(_ context.Context, n node.Node, t peer.Testimony) (pee
 func (fakePeers) Nodes(_ context.Context, _ node.Node, tag string) (peer.List, bool, error) {
 	list, err := peer.NewList([]peer.Neighbour{{Name: "w9", Address: netip.MustParseAddr("10.0.0.99"), Pods: netip.MustParsePrefix("10.244.99.0/24")}})
 	return list, list.Tag != tag, err
+}
+
+// Certificate is given by nobody.
+func (fakePeers) Certificate(context.Context, node.Node, peer.CertificateRequest) ([]byte, error) {
+	return nil, errors.New("no answer")
 }
 
 // fakeAPI is etcd's health, the API server and what the controllers and the kubelet do through it. What it keeps is
@@ -92,6 +100,20 @@ func servingCSR(name string, n node.Node) *kube.CSR {
 		Username: "system:node:" + n.Name, Groups: []string{"system:nodes", "system:authenticated"},
 	}}
 }
+
+// servingPEM is a certificate that lasts for longer than any world, the same each time.
+var servingPEM = sync.OnceValue(func() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pemBlock("CERTIFICATE", der))
+})
 
 func servingRequest(n node.Node) []byte {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -315,7 +337,7 @@ func (a *fakeAPI) decideCSR(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if csr.Spec.Username == "system:node:"+a.w.cfg.Node {
-			a.w.put(kubeletServing, "certificate")
+			a.w.put(kubeletServing, servingPEM())
 		}
 		return nil
 	})

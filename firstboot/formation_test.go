@@ -319,7 +319,7 @@ func TestRoles(t *testing.T) {
 		want  string
 	}{
 		{[]node.Node{cp, worker}, "time-gate scrub files apilb services etcd member apiserver controllers objects entries nodes approve labels cluster"},
-		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq kubelet kube-proxy nodes node-ready formed"},
+		{[]node.Node{worker, cp}, "time-gate scrub files apilb services containerd images masq certificates kubelet kube-proxy nodes node-ready formed"},
 		{[]node.Node{balancer, cp}, "time-gate scrub files apilb services lb formed"},
 	} {
 		cfg := contract(t, slices.Clone(test.nodes)...)
@@ -354,7 +354,7 @@ func TestWorker(t *testing.T) {
 		t.Errorf("without an API server: %+v", last)
 	}
 	w.units["kube-apiserver.service"] = w.now // elsewhere
-	w.put(kubeletServing, "certificate")      // approved there
+	w.put(kubeletServing, servingPEM())       // approved there
 	last := w.form(time.Minute)
 	if !last.Serving || !last.Formed {
 		t.Errorf("not serving: %+v", last)

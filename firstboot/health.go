@@ -157,26 +157,34 @@ func (n *machine) vipState() *inside.VIP {
 
 // certificates are those that the node has, and those that the kubelet renews by itself, the first to end first.
 func (n *machine) certificates() []inside.Certificate {
-	files := map[string]string{} // name -> file
-	for _, pattern := range []string{node.PKIDir + "/*.crt", "/var/lib/kubelet/pki/*-current.pem"} {
+	var all []inside.Certificate
+	for pattern, by := range map[string]func(name string) inside.Renewal{
+		node.PKIDir + "/*.crt":                     n.renewal,
+		path.Dir(kubeletClient) + "/*-current.pem": func(string) inside.Renewal { return inside.ByKubelet },
+	} {
 		found, _ := n.FS.Glob(pattern)
 		for _, f := range found {
-			files[strings.TrimSuffix(path.Base(f), path.Ext(f))] = f
+			c := inside.Certificate{Name: strings.TrimSuffix(path.Base(f), path.Ext(f))}
+			c.Renewal = by(c.Name)
+			if cert, err := certificateIn(n.FS, f); err != nil {
+				c.Trouble = err.Error()
+			} else {
+				c.Begins, c.Ends = cert.NotBefore.UTC(), cert.NotAfter.UTC()
+			}
+			all = append(all, c)
 		}
-	}
-	if files["kubelet-client-current"] != "" {
-		delete(files, node.CertKubelet) // only the first of that row
-	}
-	var all []inside.Certificate
-	for name, file := range files {
-		c := inside.Certificate{Name: name}
-		end, err := firstEnd(n.FS, file)
-		if err != nil {
-			c.Trouble = err.Error()
-		}
-		c.Ends = end.UTC()
-		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b inside.Certificate) int { return cmp.Or(a.Ends.Compare(b.Ends), cmp.Compare(a.Name, b.Name)) })
 	return all
+}
+
+// renewal says who renews one of the config's certificates.
+func (n *machine) renewal(name string) inside.Renewal {
+	switch {
+	case name == node.CertPeer:
+		return inside.NotNeeded
+	case slices.ContainsFunc(n.clients(), func(c node.ClientCertificate) bool { return c.Name == name }):
+		return inside.BySlipwayd
+	}
+	return inside.ByNewConfig
 }

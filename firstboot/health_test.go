@@ -51,7 +51,7 @@ func TestHealth(t *testing.T) {
 	ca := newCA(t)
 	w.put(node.PKIDir+"/ca.crt", string(pemBlock("CERTIFICATE", ca.cert.Raw)))
 	w.put(node.PKIDir+"/apiserver.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "x", time.Date(2026, 6, 2, 0, 0, 0, 0, time.UTC)).Leaf.Raw)))
-	w.put(node.PKIDir+"/kubelet-client.crt", "the first of a row")
+	w.put(node.PKIDir+"/kubelet-client.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "x", time.Date(2099, 1, 2, 0, 0, 0, 0, time.UTC)).Leaf.Raw)))
 	w.put("/var/lib/kubelet/pki/kubelet-client-current.pem", string(pemBlock("CERTIFICATE", ca.issue(t, "x").Leaf.Raw))+string(pemBlock("EC PRIVATE KEY", []byte("x"))))
 
 	h := n.health(t.Context())
@@ -61,7 +61,7 @@ func TestHealth(t *testing.T) {
 	if !h.API.Ready || h.VIP != nil {
 		t.Errorf("%+v, %+v", h.API, h.VIP)
 	}
-	if c := h.Certificates; len(c) != 4 || c[0].Name != "kubelet-server-current" || c[0].Trouble == "" || c[1].Name != "apiserver" || c[1].Ends.Day() != 2 || c[3].Name == "kubelet-client" || c[3].Trouble != "" {
+	if c := h.Certificates; len(c) != 5 || c[0].Name != "apiserver" || c[0].Ends.Day() != 2 || c[0].Renewal != inside.ByNewConfig || c[3].Name != "kubelet-server-current" || c[3].Renewal != inside.ByKubelet || c[4].Name != "kubelet-client" || c[4].Renewal != inside.BySlipwayd {
 		t.Errorf("%+v", c)
 	}
 	if text, err := n.readyz(t.Context()); err != nil || text != "ok\n" {
@@ -76,7 +76,7 @@ func TestHealth(t *testing.T) {
 	if e := h.Etcd; e.Role != inside.Learner || len(e.Errors) != 1 || e.Members != nil {
 		t.Errorf("%+v", e)
 	}
-	if h.API.Ready || !strings.Contains(h.API.Trouble, "connection refused") || h.Certificates[0].Name != "apiserver" || !strings.Contains(h.Certificates[0].Trouble, "none in it") {
+	if h.API.Ready || !strings.Contains(h.API.Trouble, "connection refused") || h.Certificates[0].Name != "apiserver" || !strings.Contains(h.Certificates[0].Trouble, "no certificate can be read in it") {
 		t.Errorf("%+v, %+v", h.API, h.Certificates[0])
 	}
 

@@ -27,6 +27,7 @@ const (
 type attester interface {
 	Attest(ctx context.Context, n node.Node, t peer.Testimony) (peer.Attestation, error)
 	Nodes(ctx context.Context, n node.Node, tag string) (list peer.List, changed bool, err error)
+	Certificate(ctx context.Context, n node.Node, r peer.CertificateRequest) ([]byte, error)
 }
 
 // meetings is what the other etcd nodes said last. It may be used from several goroutines.

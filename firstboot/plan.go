@@ -49,7 +49,8 @@ func (n *machine) workerSteps() []Step {
 		steps = append(steps, n.unitStep("masq", "slipway-masq.service", "files"))
 	}
 	steps = append(steps,
-		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb"}, Observe: n.observeKubelet, Act: n.startUnit("kubelet.service")},
+		Step{Name: "certificates", Roles: worker, After: []string{"time-gate", "files"}, Observe: n.observeCertificates, Act: nothing, Limit: time.Minute},
+		Step{Name: "kubelet", Roles: worker, After: []string{"time-gate", "scrub", "images", "masq", "apilb", "certificates"}, Observe: n.observeKubelet, Act: n.startUnit("kubelet.service")},
 		Step{Name: "kube-proxy", Roles: worker, After: []string{"kubelet", "apiserver"}, Observe: n.observeProxy, Act: n.startUnit("kube-proxy.service")},
 	)
 	if n.renders(flannelUnit) {

@@ -122,7 +122,7 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 
 // workFolders are those in which slipwayd writes and removes files.
 func workFolders(out roles.Output) []string {
-	folders := []string{path.Dir(journal.Path), path.Dir(manifestPath), unitDir, runDir}
+	folders := []string{path.Dir(journal.Path), path.Dir(manifestPath), unitDir, runDir, node.PKIDir}
 	for _, f := range out.Files {
 		folders = append(folders, path.Dir(f.Path))
 	}
@@ -162,6 +162,11 @@ func (d *daemon) Attest(c peer.Caller, t peer.Testimony) (peer.Attestation, erro
 	return d.machine.hear(c, t)
 }
 
+// Issue gives a worker a new certificate.
+func (d *daemon) Issue(c peer.Caller, r peer.CertificateRequest) ([]byte, error) {
+	return d.machine.issue(c, r)
+}
+
 // Introduce, Nodes and Known are about who belongs.
 func (d *daemon) Introduce(c peer.Caller, s node.SignedEntry) error { return d.machine.introduce(c, s) }
 
@@ -186,6 +191,9 @@ func (d *daemon) run(ctx context.Context, address, socket string) error {
 		go d.machine.watchRequests(ctx)
 		go d.machine.watchEntries(ctx)
 		go d.machine.watchNodes(ctx)
+	}
+	if d.machine.self.Has(node.Worker) {
+		go d.machine.keepCertificates(ctx)
 	}
 	if err := notify(socket, "READY=1"); err != nil {
 		return err

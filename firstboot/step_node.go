@@ -60,8 +60,8 @@ func (n *machine) observeNodeReady(ctx context.Context) (Finding, error) {
 	if ready := self.condition("Ready"); ready.Status != "True" {
 		return Wait(because("the node to be ready", ready)), nil
 	}
-	serving, err := n.exists(kubeletServing)
-	if err == nil && !serving {
+	end, err := firstEnd(n.FS, kubeletServing)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && n.Clock.Now().After(end) {
 		return Wait("the kubelet's serving certificate to be approved"), nil
 	}
 	return OK(), err

@@ -63,35 +63,52 @@ func (i identity) client(now func() time.Time) *tls.Config {
 	return &tls.Config{RootCAs: i.ca, Certificates: []tls.Certificate{i.pair}, Time: now}
 }
 
-// pkiClients makes HTTP clients from the node's certificates, one an identity. Every call is bounded by its context.
+// pkiClients makes HTTP clients from the node's certificates, one an identity, and anew when its certificate is another one. Every call is
+// bounded by its context.
 type pkiClients struct {
 	files FS
 	now   func() time.Time
 
 	mu   sync.Mutex
-	made map[Identity]Fetcher
+	made map[Identity]pkiClient
+}
+
+// pkiClient is a client and the certificate that it presents, PEM.
+type pkiClient struct {
+	*http.Client
+	shows string
 }
 
 // Client is the Fetcher of an identity.
 func (p *pkiClients) Client(id Identity) (Fetcher, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f, ok := p.made[id]; ok {
-		return f, nil
+	var shows []byte
+	if id.Cert != "" {
+		var err error
+		if shows, err = p.files.ReadFile(path.Join(node.PKIDir, id.Cert+".crt")); err != nil {
+			return nil, fmt.Errorf("reading certificate: %w", err)
+		}
+	}
+	if c, ok := p.made[id]; ok {
+		if c.shows == string(shows) {
+			return c, nil
+		}
+		c.CloseIdleConnections()
 	}
 	cfg, err := p.tls(id)
 	if err != nil {
 		return nil, err
 	}
-	f := &http.Client{Transport: &http.Transport{
+	c := pkiClient{shows: string(shows), Client: &http.Client{Transport: &http.Transport{
 		TLSClientConfig: cfg, MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 20 * time.Second,
 		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
-	}}
+	}}}
 	if p.made == nil {
-		p.made = map[Identity]Fetcher{}
+		p.made = map[Identity]pkiClient{}
 	}
-	p.made[id] = f
-	return f, nil
+	p.made[id] = c
+	return c, nil
 }
 
 func (p *pkiClients) tls(id Identity) (*tls.Config, error) {

@@ -236,6 +236,10 @@ func (neighbour) Nodes(context.Context, node.Node, string) (peer.List, bool, err
 	return peer.List{}, false, errors.New("no answer")
 }
 
+func (neighbour) Certificate(context.Context, node.Node, peer.CertificateRequest) ([]byte, error) {
+	return nil, errors.New("no answer")
+}
+
 // ctl asks the cluster at a node, from outside.
 func (tn *town) ctl(at string, args ...string) (string, error) {
 	h := tn.homes[at]

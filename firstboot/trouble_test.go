@@ -32,16 +32,15 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// TestClockAhead: past the end of a certificate nothing starts, and the status names it. The kubelet's first certificate
-// does not count: it has others by then.
+// TestClockAhead: past the end of a certificate nothing starts, and the status names it. Those that a node gets anew do not count.
 func TestClockAhead(t *testing.T) {
 	w := newWorld(t, single(t))
 	ca := newCA(t)
-	w.put(node.PKIDir+"/slipwayd.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "n1", time.Date(2028, 6, 1, 0, 0, 0, 0, time.UTC)).Certificate[0])))
-	w.put(node.PKIDir+"/kubelet-client.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "n1", time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)).Certificate[0])))
+	w.put(node.PKIDir+"/apiserver.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "n1", time.Date(2028, 6, 1, 0, 0, 0, 0, time.UTC)).Certificate[0])))
+	w.put(node.PKIDir+"/kubelet-client.crt", string(pemBlock("CERTIFICATE", ca.issueUntil(t, "n1", time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)).Certificate[0])))
 	w.now = time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)
 	last := w.form(time.Minute)
-	if want := `the clock is past 2028-06-01T00:00:00Z, the end of certificate "slipwayd"`; last.Step != "time-gate" || last.State != status.Failed || !strings.HasPrefix(last.LastError, want) {
+	if want := `the clock is past 2028-06-01T00:00:00Z, the end of certificate "apiserver"`; last.Step != "time-gate" || last.State != status.Failed || !strings.HasPrefix(last.LastError, want) {
 		t.Errorf("status %+v, want %q", last, want)
 	}
 	if w.active("etcd.service") || w.active("kubelet.service") || !w.active("chrony.service") {

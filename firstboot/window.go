@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ type window struct {
 	ends        string // the certificate that ends first, by its name under node.PKIDir
 }
 
+// endless are certificates whose end is none for the node: its programs get new ones from control planes, and other nodes know it by its key
+// alone (ADR 32).
+var endless = []string{node.CertKubelet, node.CertProxy, node.CertFlannel, node.CertPeer}
+
 func clockWindow(files FS, cfg *node.Config) (window, error) {
 	from, err := clockFloor(files, cfg)
 	if err != nil {
@@ -36,7 +41,7 @@ func clockWindow(files FS, cfg *node.Config) (window, error) {
 	}
 	for _, bundle := range bundles {
 		name := strings.TrimSuffix(path.Base(bundle), ".crt")
-		if name == node.CertKubelet { // only the first of a row that the kubelet renews by itself
+		if slices.Contains(endless, name) {
 			continue
 		}
 		end, err := firstEnd(files, bundle)
@@ -71,29 +76,45 @@ func clockFloor(files FS, cfg *node.Config) (time.Time, error) {
 	return cfg.NotBefore, nil
 }
 
-// firstEnd is when the first certificate of a file ends. There may be keys in it as well.
+// firstEnd is when the first certificate of a file ends.
 func firstEnd(files FS, bundle string) (time.Time, error) {
-	data, err := files.ReadFile(bundle)
+	cert, err := certificateIn(files, bundle)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading certificate: %w", err)
+		return time.Time{}, err
 	}
-	var first time.Time
+	return cert.NotAfter, nil
+}
+
+// errNoCertificate is for a file that should hold one.
+var errNoCertificate = errors.New("no certificate can be read in it")
+
+// certificateIn reads the certificate of a file that ends first. There may be keys in it as well.
+func certificateIn(files FS, name string) (*x509.Certificate, error) {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificate: %w", err)
+	}
+	var first *x509.Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("reading certificate %s: %w", bundle, err)
+			return nil, fmt.Errorf("reading certificate %s: %w: %w", name, errNoCertificate, err)
 		}
-		if first.IsZero() || cert.NotAfter.Before(first) {
-			first = cert.NotAfter
+		if first == nil || cert.NotAfter.Before(first.NotAfter) {
+			first = cert
 		}
 	}
-	if first.IsZero() {
-		return time.Time{}, fmt.Errorf("reading certificate %s: there is none in it", bundle)
+	if first == nil {
+		return nil, fmt.Errorf("reading certificate %s: %w", name, errNoCertificate)
 	}
 	return first, nil
+}
+
+func encodeCertificate(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }
 
 // wrong says what is wrong with a clock that shows now; empty when nothing is.

@@ -87,6 +87,14 @@ func (x villager) Attest(_ context.Context, n node.Node, t peer.Testimony) (peer
 	return y.hear(peer.Caller{Name: x.name, Address: "10.0.0.99"}, t)
 }
 
+func (x villager) Certificate(_ context.Context, n node.Node, r peer.CertificateRequest) ([]byte, error) {
+	y, home := x.v.homes[n.Name]
+	if !home {
+		return nil, errors.New("not at home")
+	}
+	return y.issue(peer.Caller{Name: x.name, Address: "10.0.0.99"}, r)
+}
+
 func (x villager) Nodes(_ context.Context, n node.Node, _ string) (peer.List, bool, error) {
 	list, ok := x.v.homes[n.Name].nodeList()
 	if !ok {
@@ -187,6 +195,10 @@ type attesterFunc func(node.Node) error
 
 func (f attesterFunc) Attest(_ context.Context, n node.Node, _ peer.Testimony) (peer.Attestation, error) {
 	return peer.Attestation{}, f(n)
+}
+
+func (f attesterFunc) Certificate(_ context.Context, n node.Node, _ peer.CertificateRequest) ([]byte, error) {
+	return nil, f(n)
 }
 
 func (f attesterFunc) Nodes(_ context.Context, n node.Node, _ string) (peer.List, bool, error) {

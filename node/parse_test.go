@@ -100,6 +100,7 @@ func TestRefuse(t *testing.T) {
 		"long grace":          {`"runtime": {`, `"tuning": {"formationGrace": "61m"}, "runtime": {`, "tuning.formationGrace: is above 1h0m0s"},
 		"advert":              {`"runtime": {`, `"tuning": {"vrrpAdvert": "305ms"}, "runtime": {`, "tuning.vrrpAdvert: 305ms is not in hundredths of a second"},
 		"long advert":         {`"runtime": {`, `"tuning": {"vrrpAdvert": "11s"}, "runtime": {`, "tuning.vrrpAdvert: 11s is not between 10ms and 10s"},
+		"certificate life":    {`"runtime": {`, `"tuning": {"certificateLife": "1m"}, "runtime": {`, "tuning.certificateLife: 1m0s is not between 3m0s and 17520h0m0s"},
 		"check timeout":       {`"runtime": {`, `"tuning": {"apiCheckTimeout": "1ms"}, "runtime": {`, "tuning.apiCheckTimeout: 1ms is not between 100ms and 1m0s"},
 		"no VIP, no balancer": {`"mode": "none"`, `"mode": "dedicated"`, "api.vip: is missing, and 0 nodes have the role lb"},
 		"runtime":             {`"name": "containerd"`, `"name": "docker"`, "runtime.name"},

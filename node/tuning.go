@@ -11,6 +11,7 @@ type Tuning struct {
 	FormationGrace  Duration `json:"formationGrace"`           // how long a first formation waits for all etcd members before a majority begins
 	VRRPAdvert      Duration `json:"vrrpAdvert,omitzero"`      // how often the holder of the VIP says that it lives
 	APICheckTimeout Duration `json:"apiCheckTimeout,omitzero"` // how long an API server may take to answer a balancer
+	CertificateLife Duration `json:"certificateLife,omitzero"` // of what control planes sign
 }
 
 // MaxGrace bounds Tuning.FormationGrace.
@@ -32,11 +33,23 @@ const (
 	MaxAPICheckTimeout     = time.Minute
 )
 
+// Tuning.CertificateLife, by default, which is upstream's, and at most, which is what certificates have that come with a config. Below
+// the least a kubelet would ask for a new one as soon as it has one: it renews at 0.7 of a life at the earliest, of which upstream's signer has the
+// first five minutes in the past.
+const (
+	DefaultCertificateLife = 365 * 24 * time.Hour
+	MinCertificateLife     = 3 * time.Minute
+	MaxCertificateLife     = 730 * 24 * time.Hour
+)
+
 // Advert is VRRPAdvert or its default.
 func (t Tuning) Advert() time.Duration { return or(t.VRRPAdvert, DefaultVRRPAdvert) }
 
 // CheckTimeout is APICheckTimeout or its default.
 func (t Tuning) CheckTimeout() time.Duration { return or(t.APICheckTimeout, DefaultAPICheckTimeout) }
+
+// SignedLife is CertificateLife or its default.
+func (t Tuning) SignedLife() time.Duration { return or(t.CertificateLife, DefaultCertificateLife) }
 
 func or(d Duration, byDefault time.Duration) time.Duration {
 	if d == 0 {
@@ -60,6 +73,14 @@ func RefuseAdvert(d Duration) (why, hint string) {
 func RefuseCheckTimeout(d Duration) (why, hint string) {
 	if t := time.Duration(d); t < MinAPICheckTimeout || t > MaxAPICheckTimeout {
 		return fmt.Sprintf("%s is not between %s and %s", t, MinAPICheckTimeout, MaxAPICheckTimeout), DefaultAPICheckTimeout.String() + " is the default"
+	}
+	return "", ""
+}
+
+// RefuseCertificateLife is RefuseAdvert for CertificateLife.
+func RefuseCertificateLife(d Duration) (why, hint string) {
+	if l := time.Duration(d); l < MinCertificateLife || l > MaxCertificateLife {
+		return fmt.Sprintf("%s is not between %s and %s", l, MinCertificateLife, MaxCertificateLife), DefaultCertificateLife.String() + " is the default"
 	}
 	return "", ""
 }
@@ -95,6 +116,9 @@ func (t Tuning) validate() error {
 	}
 	if why, _ := RefuseCheckTimeout(t.APICheckTimeout); why != "" && t.APICheckTimeout != 0 {
 		errs = append(errs, errors.New("tuning.apiCheckTimeout: "+why))
+	}
+	if why, _ := RefuseCertificateLife(t.CertificateLife); why != "" && t.CertificateLife != 0 {
+		errs = append(errs, errors.New("tuning.certificateLife: "+why))
 	}
 	return errors.Join(errs...)
 }

@@ -66,13 +66,8 @@ func nodeLeafs(n node.Node, cni string, apiHosts []string) []leaf {
 	if cp {
 		leafs = append(leafs, controlPlaneLeafs(apiHosts)...)
 	}
-	if n.Has(node.Worker) {
-		leafs = append(leafs,
-			leaf{name: node.CertProxy, ca: node.CACluster, cn: "system:kube-proxy", usages: client},
-			leaf{name: node.CertKubelet, ca: node.CACluster, cn: "system:node:" + n.Name, orgs: []string{"system:nodes"}, usages: client})
-		if cni == node.CNIFlannel {
-			leafs = append(leafs, leaf{name: node.CertFlannel, ca: node.CACluster, cn: node.FlannelUser + ":" + n.Name, orgs: []string{node.FlannelUser}, usages: client})
-		}
+	for _, c := range node.ClientCertificates(n, cni) {
+		leafs = append(leafs, leaf{name: c.Name, ca: node.CACluster, cn: c.User, orgs: c.Organization, usages: client})
 	}
 	return leafs
 }

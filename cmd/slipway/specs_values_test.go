@@ -87,6 +87,7 @@ var specValues = map[string]words{
 	"runtime.mirrors.*":          urls,
 	"runtime.mirrors.*=":         {[]string{"docker.io", "registry.example.org:5000", "_default"}, []string{"../x", "UP.example.org", "a/b"}},
 	"tuning.apiCheckTimeout":     {[]string{"1s", "100ms", "2500ms", "1m"}, []string{"0s", "99ms", "61s", "1"}},
+	"tuning.certificateLife":     {[]string{"8760h", "3m", "17520h"}, []string{"0s", "2m59s", "17521h", "1y"}},
 	"tuning.formationGrace":      {[]string{"20s", "0s", "1m30s", "1h"}, []string{"20", "-1s", "2h", "soon"}},
 	"tuning.vrrpAdvert":          {[]string{"10ms", "300ms", "1s", "1.25s"}, []string{"0s", "5ms", "305ms", "11s", "soon"}},
 	"vsphere.cluster":            places,

@@ -38,7 +38,7 @@ func (v view) lines(now time.Time, when func(time.Time) string) []line {
 	if members := v.members(); len(members) > 1 {
 		all = append(append(all, line{}), members...)
 	}
-	if more := append(v.vip(), v.certificate(now, when)...); len(more) > 0 {
+	if more := append(v.vip(), v.certificates(now, when)...); len(more) > 0 {
 		all = append(append(all, line{}), more...)
 	}
 	return append(all, v.notices()...)
@@ -151,31 +151,42 @@ func (v view) vip() []line {
 	return []line{l}
 }
 
-// soon is when the end of a certificate begins to be trouble: nobody renews it by itself.
-const soon = 30 * 24 * time.Hour
+// When the end of a certificate begins to be trouble, in parts of its life: a new config has new ones from a third on, and what is renewed by
+// itself has been before the last tenth.
+const (
+	dueByConfig = 1.0 / 3
+	dueByItself = 0.1
+)
 
-// certificate is the one that ends first, of all nodes.
-func (v view) certificate(now time.Time, when func(time.Time) string) []line {
+// certificates are the one that is the first to need a new config, of all nodes, and those that ought to have been renewed.
+func (v view) certificates(now time.Time, when func(time.Time) string) []line {
 	var first inside.Certificate
 	var of string
+	var late []line
 	for _, r := range v {
 		if r.Health == nil {
 			continue
 		}
 		for _, c := range r.Health.Certificates {
-			if c.Trouble == "" && (of == "" || c.Ends.Before(first.Ends)) {
-				first, of = c, r.Node
+			switch {
+			case c.Trouble != "" || c.Renewal == inside.NotNeeded:
+			case c.Renewal == inside.ByNewConfig:
+				if of == "" || c.Ends.Before(first.Ends) {
+					first, of = c, r.Node
+				}
+			case c.Left(now) < dueByItself:
+				late = append(late, line{fmt.Sprintf("%s: certificate %s ends %s, and %s has not renewed it", r.Node, c.Name, when(c.Ends), dash(string(c.Renewal))), wrong})
 			}
 		}
 	}
 	if of == "" {
-		return nil
+		return late
 	}
-	l := line{text: fmt.Sprintf("certificates: the first to end is %s of %s, %s", first.Name, of, when(first.Ends))}
-	if first.Ends.Before(now.Add(soon)) {
-		l.mood = wrong
+	l := line{text: fmt.Sprintf("certificates: the first to need a new config is %s of %s, which ends %s", first.Name, of, when(first.Ends))}
+	if first.Left(now) < dueByConfig {
+		l = line{fmt.Sprintf("%s: less than a third of its life is left (docs/ha.md, \"Certificates\")", l.text), wrong}
 	}
-	return []line{l}
+	return append([]line{l}, late...)
 }
 
 func (v view) notices() []line {

@@ -26,17 +26,22 @@ func mixed() view {
 	cp := []cluster.Role{cluster.RoleEtcd, cluster.RoleControlPlane}
 	return view{
 		{Document: status.Document{Node: "lb1", Step: "vip", State: status.Serving, Serving: true, Formed: true, Since: noon.Add(-time.Hour)}, Roles: []cluster.Role{cluster.RoleLB},
-			Health: &inside.Health{VIP: &inside.VIP{Address: "10.0.0.10", Held: true}, Certificates: []inside.Certificate{{Name: "slipwayd", Ends: noon.AddDate(2, 0, 0)}}}},
+			Health: &inside.Health{VIP: &inside.VIP{Address: "10.0.0.10", Held: true}, Certificates: []inside.Certificate{{Name: "slipwayd", Begins: noon.AddDate(-2, 0, 0), Ends: noon.AddDate(0, 0, 1), Renewal: inside.NotNeeded}}}},
 		{Document: status.Document{Node: "lb2", Step: "vip", State: status.Serving, Serving: true, Formed: true, Since: noon.Add(-time.Hour)}, Roles: []cluster.Role{cluster.RoleLB},
 			Health: &inside.Health{VIP: &inside.VIP{Address: "10.0.0.10"}}},
 		{Document: status.Document{Node: "cp1", Step: "cluster", State: status.Serving, Serving: true, Formed: true, Since: noon.Add(-90 * time.Second)}, Roles: cp,
-			Health: &inside.Health{Etcd: etcd(inside.Leader, 1234), API: &inside.API{Ready: true}, Certificates: []inside.Certificate{{Name: "apiserver", Ends: noon.AddDate(0, 0, 10)}}}},
+			Health: &inside.Health{Etcd: etcd(inside.Leader, 1234), API: &inside.API{Ready: true}, Certificates: []inside.Certificate{{Name: "apiserver", Begins: noon.AddDate(-2, 0, 0), Ends: noon.AddDate(0, 0, 10), Renewal: inside.ByNewConfig}}}},
 		{Document: status.Document{Node: "cp2", Step: "member", State: status.Waiting, WaitingFor: "the other members to give this one its vote", Formed: true, Since: noon.Add(-5 * time.Second),
 			Steps: []status.Step{{Name: "etcd", State: status.Done}, {Name: "member", State: status.Waiting}}, NextRetry: noon.Add(time.Second),
 			Notices: []status.Notice{{Kind: "caller", Name: "10.0.0.99", Text: "\"n9\" is not in the inventory"}}}, Roles: cp,
-			Health: &inside.Health{Etcd: etcd(inside.Learner, 1200), API: &inside.API{Trouble: "etcd failed"}, Certificates: []inside.Certificate{{Name: "etcd-peer", Trouble: "reading certificate: gone"}}}},
+			Health: &inside.Health{Etcd: etcd(inside.Learner, 1200), API: &inside.API{Trouble: "etcd failed"}, Certificates: []inside.Certificate{{Name: "etcd-peer", Renewal: inside.ByNewConfig, Trouble: "reading certificate: gone"}}}},
 		{Document: status.Document{Node: "cp3"}, Roles: cp, Error: "asking \"cp3\" for its status: it took too long"},
-		{Document: status.Document{Node: "w1", Step: "kubelet", State: status.Failed, LastError: "kubelet.service keeps failing\x1b[2J\nhint: look", Since: noon.Add(-26 * time.Hour)}, Roles: []cluster.Role{cluster.RoleWorker}},
+		{Document: status.Document{Node: "w1", Step: "kubelet", State: status.Failed, LastError: "kubelet.service keeps failing\x1b[2J\nhint: look", Since: noon.Add(-26 * time.Hour)}, Roles: []cluster.Role{cluster.RoleWorker},
+			Health: &inside.Health{Certificates: []inside.Certificate{
+				{Name: "kubelet-client-current", Begins: noon.AddDate(0, 0, -99), Ends: noon.AddDate(0, 0, 1), Renewal: inside.ByKubelet},
+				{Name: "kube-proxy", Begins: noon.AddDate(0, 0, -50), Ends: noon.AddDate(0, 0, 50), Renewal: inside.BySlipwayd},
+				{Name: "ca", Begins: noon.AddDate(-1, 0, 0), Ends: noon.AddDate(9, 0, 0), Renewal: inside.ByNewConfig},
+			}}},
 	}
 }
 

@@ -59,6 +59,24 @@ type VIP struct {
 // Certificate is one of the node's, or of its CAs'.
 type Certificate struct {
 	Name    string    `json:"name"` // of the file, without its ending
+	Begins  time.Time `json:"begins,omitzero"`
 	Ends    time.Time `json:"ends,omitzero"`
+	Renewal Renewal   `json:"renewal"`
 	Trouble string    `json:"trouble,omitempty"` // why it cannot be read
+}
+
+// Renewal is who gets a node another certificate in place of one that ends.
+type Renewal string
+
+// Renewals. One that is not needed is that of a node's key for the peer API, where dates do not count.
+const (
+	ByKubelet   Renewal = "kubelet"
+	BySlipwayd  Renewal = "slipwayd"
+	NotNeeded   Renewal = "not needed"
+	ByNewConfig Renewal = "new config"
+)
+
+// Left is which part of its life a certificate has left: 1 at its beginning, below 0 once it has ended.
+func (c Certificate) Left(now time.Time) float64 {
+	return float64(c.Ends.Sub(now)) / float64(max(c.Ends.Sub(c.Begins), 1))
 }

@@ -23,18 +23,19 @@ type Caller struct {
 	Again time.Duration // when it is expected again, if it is told
 }
 
-// Clock judges the dates of callers' certificates. Before From and after Until it is certainly wrong, and no dates are
-// asked for: keys alone must do then, so that a node can tell what it waits for.
+// Clock judges the dates of the operator's certificate. Before From and after Until it is certainly wrong, and no dates are
+// asked for: the key alone must do then, so that a node can tell what it waits for.
 type Clock struct {
 	Now   func() time.Time
 	From  time.Time
 	Until time.Time // zero: never
 }
 
-// moment is the time by which a certificate is judged.
+// moment is the time by which a certificate is judged. A node is known by its key, to config or entry, which have no date: that of its
+// certificate keeps nobody out who was off for long (ADR 32).
 func (c Clock) moment(cert *x509.Certificate) time.Time {
 	now := c.Now()
-	if now.Before(c.From) || !c.Until.IsZero() && now.After(c.Until) {
+	if cert.Subject.CommonName != node.OperatorName || now.Before(c.From) || !c.Until.IsZero() && now.After(c.Until) {
 		return cert.NotBefore
 	}
 	return now

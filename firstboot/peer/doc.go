@@ -4,6 +4,7 @@
 //	GET /v1/status            the status document
 //	POST /v1/attest?nonce=N   takes a Testimony, gives a signed Attestation for the nonce
 //	POST /v1/introduce        takes the caller's own signed entry (package node)
+//	POST /v1/certificate      control planes: takes a CertificateRequest, gives the caller a new certificate (ADR 32)
 //	GET /v1/nodes             every node's name, address and pods; If-None-Match says which list the caller has
 //
 // And for the operator alone, read only (package inside):
@@ -19,9 +20,9 @@
 //
 // Start with NewServer and Client. A caller must show a certificate of the peer CA whose name and key this node knows: the
 // operator's, a node's of the config, or one that introduced itself. Anybody else under that CA is a stranger, who may
-// introduce itself and nothing else. Every request says of which cluster and epoch its caller is; handlers
-// get the Caller. Connections and requests are bounded in number and rate, and nodes that no config names are told with Retry-After when
-// to come again. The package decides nothing about formation, nor who belongs.
+// introduce itself and nothing else. Of nodes the key counts, and no date: config and entry have none either. Every request says of
+// which cluster and epoch its caller is; handlers get the Caller. Connections and requests are bounded in number and rate, and nodes that
+// no config names are told with Retry-After when to come again. The package decides nothing about formation, nor who belongs.
 package peer
 
 import "time"
@@ -32,6 +33,8 @@ const (
 	attestPath    = "/v1/attest"
 	introducePath = "/v1/introduce"
 	nodesPath     = "/v1/nodes"
+
+	certificatePath = "/v1/certificate"
 
 	healthPath   = "/v1/health"
 	servicesPath = "/v1/services"

@@ -196,7 +196,7 @@ func TestStrangers(t *testing.T) {
 	signer, _ := l.ca.issue(t, node.InventoryName)
 	foreign, _ := newAuthority(t).issue(t, node.OperatorName)
 	second, _ := l.ca.issue(t, node.OperatorName)
-	old := l.ca.issueAt(t, "n2", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	old := l.ca.issueAt(t, node.OperatorName, time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
 	const away = "it turned this node away: tls: bad certificate"
 	for name, c := range map[string]struct {
 		client     *Client
@@ -208,7 +208,7 @@ func TestStrangers(t *testing.T) {
 		"who signs entries":                  {l.client(l.n1, signer), away, `127.0.0.1: "slipway-inventory": it signs entries, and calls nobody`},
 		"an operator of another CA":          {l.client(l.n1, foreign), away, `127.0.0.1: "slipway-operator": x509: certificate signed by unknown authority`},
 		"another operator of this CA":        {l.client(l.n1, second), away, `127.0.0.1: "slipway-operator": its key is not the operator's in this node's config`},
-		"an expired certificate":             {l.client(l.n1, old), away, `127.0.0.1: "n2": its certificate is valid from 2`},
+		"an operator whose time is over":     {l.client(l.n1, old), away, `127.0.0.1: "slipway-operator": its certificate is valid from 2`},
 		"another node's name":                {l.client(node.Node{Name: "n2"}, l.caller), `x509: certificate is valid for n1, not n2`, ""},
 		"another key than the inventory's":   {l.client(node.Node{Name: "n1", Fingerprint: l.n2.Fingerprint}, l.caller), `the key of "n1" is not the one in the inventory`, ""},
 	} {

@@ -21,12 +21,14 @@ import (
 
 // Node is what the server asks the node, and for whom. Attest is told what the caller knows, which is nothing if that is
 // about another epoch, and fills in everything but the nonce. What it was told must be durable when it answers. Introduce takes
-// or refuses the entry of a caller, who may be a stranger. Nodes is false as long as the node does not know them all; Known finds
+// or refuses the entry of a caller, who may be a stranger. Issue gives a caller a certificate, DER, or an error: ErrNotNow, or a
+// refusal. Nodes is false as long as the node does not know them all; Known finds
 // a node that is not in the config.
 type Node interface {
 	Status(Caller) status.Document
 	Attest(Caller, Testimony) (Attestation, error)
 	Introduce(Caller, node.SignedEntry) error
+	Issue(Caller, CertificateRequest) ([]byte, error)
 	Nodes() (List, bool)
 	Known(name string) (node.Node, bool)
 }
@@ -50,6 +52,8 @@ type Server struct {
 	rate  *rates
 	serve *http.Server
 
+	certificates *rates // on control planes
+
 	streams chan struct{} // one element for each that is open
 
 	attests, lists appointments
@@ -67,6 +71,10 @@ func NewServer(o ServerOptions) (*Server, error) {
 	mux.HandleFunc("POST "+attestPath, s.handle(rule{anyEpoch: true, quiet: true}, s.attest))
 	mux.HandleFunc("POST "+introducePath, s.handle(rule{strangers: true}, s.introduce))
 	mux.HandleFunc("GET "+nodesPath, s.handle(rule{quiet: true}, s.nodes))
+	if self, _ := o.Config.Lookup(o.Config.Node); self.Has(node.ControlPlane) {
+		s.certificates = newRates(o.Clock.Now, certificateRate, certificateBurst)
+		mux.HandleFunc("POST "+certificatePath, s.handle(rule{}, s.certificate))
+	}
 	if o.Inside != nil {
 		mux.HandleFunc("GET "+healthPath, s.operator(s.health))
 		mux.HandleFunc("GET "+servicesPath, s.operator(s.services))

@@ -64,6 +64,7 @@ func controllerFlags(n *role.Node) role.Args {
 		"authorization-kubeconfig":                  controllersKubeconfig,
 		"bind-address":                              "127.0.0.1",
 		"cluster-name":                              n.Cluster.Name,
+		"cluster-signing-duration":                  n.Tuning.SignedLife().String(),
 		"cluster-signing-kubelet-client-cert-file":  n.Crt(node.SignerClient),
 		"cluster-signing-kubelet-client-key-file":   n.Key(node.SignerClient),
 		"cluster-signing-kubelet-serving-cert-file": n.Crt(node.SignerServing),
