@@ -23,6 +23,7 @@ type Engine struct {
 	Notices func() []status.Notice
 
 	mu       sync.Mutex // over all below
+	began    time.Time
 	progress map[string]*progress
 	ended    chan struct{} // a try has ended since somebody last looked
 }
@@ -81,6 +82,7 @@ func (e *Engine) begin() {
 	if e.progress != nil {
 		return
 	}
+	e.began = e.Clock.Now()
 	e.progress, e.ended = map[string]*progress{}, make(chan struct{}, 1)
 	for _, s := range e.Steps {
 		e.progress[s.Name] = &progress{}
@@ -146,7 +148,8 @@ func (e *Engine) try(parent context.Context, s Step) {
 		p := e.progress[s.Name]
 		p.trying, p.working = false, false
 		if parent.Err() == nil {
-			p.settle(s, found, err, e.Clock.Now())
+			now := e.Clock.Now()
+			p.settle(found, err, now, e.beat(s, now))
 		}
 	})
 	select {
@@ -193,7 +196,14 @@ func (e *Engine) record(s Step) error {
 	})
 }
 
-func (p *progress) settle(s Step, found Finding, err error, now time.Time) {
+// beat is when a step that is done is looked at again: at one of the moments, as far apart as the step says, that began with the engine.
+// Steps that look in the same moment share what they ask systemd for, and engines of other nodes have moments of their own.
+func (e *Engine) beat(s Step, now time.Time) time.Time {
+	return now.Add(s.recheck() - now.Sub(e.began)%s.recheck())
+}
+
+// settle takes down what was found; again is when to look again if that is well.
+func (p *progress) settle(found Finding, err error, now, again time.Time) {
 	p.seen = true
 	if err != nil && p.done && !p.doubt { // one failed look is not yet a failure: look again soon
 		p.doubt, p.next = true, now.Add(time.Second)
@@ -203,7 +213,7 @@ func (p *progress) settle(s Step, found Finding, err error, now time.Time) {
 	p.done = err == nil && found.done
 	switch {
 	case p.done:
-		p.tries, p.polls, p.next = 0, 0, now.Add(s.recheck())
+		p.tries, p.polls, p.next = 0, 0, again
 	case err != nil:
 		p.tries++
 		p.next = now.Add(backoff(p.tries))

@@ -255,7 +255,7 @@ func (r fakeRunner) Run(ctx context.Context, name string, args ...string) (strin
 func (r fakeRunner) Feed(_ context.Context, input, name string, args ...string) (string, error) {
 	switch line := strings.Join(append([]string{name}, args...), " "); {
 	case strings.HasPrefix(line, "systemctl show "):
-		return r.w.show(args[len(args)-1]), nil
+		return shows(args, r.w.show), nil
 	case strings.HasPrefix(line, "systemctl start "), strings.HasPrefix(line, "systemctl restart "):
 		return "", r.w.change(line, func() error { return r.w.startUnit(args[len(args)-1], args[0] == "restart") })
 	case line == "systemctl daemon-reload":
@@ -315,6 +315,17 @@ func (w *fakeWorld) active(name string) bool {
 func (w *fakeWorld) quorum() bool {
 	_, running := w.units["etcd.service"]
 	return running && len(w.other)+1 > len(w.cfg.WithRole(node.Etcd))/2
+}
+
+// shows is what systemctl show prints of all units that it is asked for.
+func shows(args []string, one func(unit string) string) string {
+	var blocks []string
+	for _, a := range args[1:] {
+		if !strings.HasPrefix(a, "-") {
+			blocks = append(blocks, one(a))
+		}
+	}
+	return strings.Join(blocks, "\n")
 }
 
 func (w *fakeWorld) show(name string) string {

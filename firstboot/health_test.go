@@ -85,19 +85,25 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	delete(w.units, "etcd.service")
+	w.now = w.now.Add(sameMoment)
 	if e := n.etcdState(t.Context()); e.Healthy || e.Trouble != "etcd.service is inactive" {
 		t.Errorf("%+v", e)
 	}
 }
 
-// countedRunner counts how often etcdctl was started.
+// countedRunner counts how often a program was started.
 type countedRunner struct {
 	Runner
-	starts *atomic.Int32
+	starts  *atomic.Int32
+	program string
+}
+
+func (r countedRunner) Run(ctx context.Context, name string, args ...string) (string, error) {
+	return r.Feed(ctx, "", name, args...)
 }
 
 func (r countedRunner) Feed(ctx context.Context, input, name string, args ...string) (string, error) {
-	if name == "etcdctl" {
+	if name == r.program {
 		r.starts.Add(1)
 	}
 	return r.Runner.Feed(ctx, input, name, args...)
@@ -109,7 +115,7 @@ func TestHealthShared(t *testing.T) {
 	w.form(5 * time.Minute)
 	n := w.node
 	var starts atomic.Int32
-	n.Run = countedRunner{askedRunner{fakeRunner{w}, map[string]string{"endpoint status": leads, "member list": members}}, &starts}
+	n.Run = countedRunner{askedRunner{fakeRunner{w}, map[string]string{"endpoint status": leads, "member list": members}}, &starts, "etcdctl"}
 	ask := func(ctx context.Context) {
 		var wait sync.WaitGroup
 		for range 20 {

@@ -41,7 +41,7 @@ func TestDaemonInside(t *testing.T) {
 		scripts(t, root, map[string]string{
 			"journalctl": "echo \"$@\"\n/bin/cat ROOT/etc/slipway/pki/slipwayd.key\ncase \"$*\" in *--follow) echo $$ > ROOT/pid; exec /bin/sleep 1000;; esac",
 			"dmesg":      "echo the kernel",
-			"systemctl":  "case \"$*\" in *--timestamp=unix*) echo Id=etcd.service; echo LoadState=loaded;; list*) ;; *) echo LoadState=loaded; echo ActiveState=inactive;; esac",
+			"systemctl":  "case \"$*\" in *--timestamp=unix*) echo Id=etcd.service; echo LoadState=loaded;; list*) ;; *) for unit; do case $unit in show|-*) ;; *) echo LoadState=loaded; echo ActiveState=inactive; echo;; esac; done;; esac",
 		})
 	})
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {

@@ -45,6 +45,7 @@ type machine struct {
 
 	requested, registered follower // of certificate requests, and of nodes
 
+	look   unitLook   // at systemd's units
 	member memberLook // for who looks into this node
 
 	claim kube.Claim // to the lease of the objects; the objects step's alone

@@ -99,8 +99,7 @@ func (n *machine) lastStart(ctx context.Context) (string, error) {
 }
 
 func (n *machine) stopEtcd(ctx context.Context) error {
-	_, err := n.Run.Run(ctx, systemctl, "stop", etcdUnit)
-	return err
+	return n.change(ctx, "stop", etcdUnit)
 }
 
 // giveUp stops etcd and puts its data aside. The journal knows before that this member is no more.

@@ -55,7 +55,9 @@ func (u *failingUnit) Feed(_ context.Context, _, name string, args ...string) (s
 	line := name + " " + strings.Join(args, " ")
 	switch {
 	case strings.HasPrefix(line, "systemctl show"):
-		return fmt.Sprintf("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nJob=\nNRestarts=%d\nInvocationID=abc\n", u.restarts), nil
+		return shows(args, func(string) string {
+			return fmt.Sprintf("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nJob=\nNRestarts=%d\nInvocationID=abc\n", u.restarts)
+		}), nil
 	case name == "journalctl" && strings.HasSuffix(line, "_SYSTEMD_INVOCATION_ID=abc"):
 		return u.log, nil
 	case name == "journalctl":

@@ -34,7 +34,7 @@ func (n *machine) actContainerd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.Run.Run(ctx, systemctl, "restart", containerdUnit); err != nil {
+	if err := n.change(ctx, "restart", containerdUnit); err != nil {
 		return err
 	}
 	return n.write(containerdSum, started, 0o644)

@@ -157,7 +157,7 @@ func (n *machine) reload(ctx context.Context) error {
 	if err != nil || !pending {
 		return err
 	}
-	if _, err := n.Run.Run(ctx, systemctl, "daemon-reload"); err != nil {
+	if err := n.change(ctx, "daemon-reload"); err != nil {
 		return err
 	}
 	return n.FS.Remove(reloadMarker)

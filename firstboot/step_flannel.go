@@ -80,8 +80,7 @@ func (n *machine) observeConflist() (Finding, error) {
 }
 
 func (n *machine) restartFlannel(ctx context.Context) error {
-	_, err := n.Run.Run(ctx, systemctl, "restart", "--no-block", flannelUnit)
-	return err
+	return n.change(ctx, "restart", "--no-block", flannelUnit)
 }
 
 // minMTU is what every IPv4 host must take: RFC 791.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,7 +127,7 @@ func TestUnitStates(t *testing.T) {
 		{"LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nJob=\n", "x.service keeps failing (exit-code): main.go:1] it broke"},
 		{"LoadState=not-found\nActiveState=inactive\nSubState=dead\n", "there is no x.service on this node"},
 	} {
-		n := &machine{Host: Host{Run: showRunner(test.show)}}
+		n := &machine{Host: Host{Run: showRunner(test.show), Clock: WallClock(time.Now)}}
 		found, err := n.lookAt(context.Background(), "x.service")
 		got := map[bool]string{true: "ok"}[found.done]
 		switch {
@@ -140,6 +141,44 @@ func TestUnitStates(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%q: %s, want %s", test.show, got, test.want)
 		}
+	}
+}
+
+// TestOneLook: steps that look at their units in the same moment start systemctl once, and what was done to a unit is seen at once.
+func TestOneLook(t *testing.T) {
+	w := newWorld(t, single(t))
+	w.form(5 * time.Minute)
+	n := w.node
+	names := []string{"etcd.service", "kubelet.service", "chrony.service"}
+	var starts atomic.Int32
+	n.Run = countedRunner{n.Run, &starts, systemctl}
+	look := func(what string, want int32, active bool) {
+		t.Helper()
+		starts.Store(0)
+		for _, name := range names {
+			if u, err := n.unit(t.Context(), name); err != nil || u.load != "loaded" || (u.active == "active") != active && name == "kubelet.service" {
+				t.Errorf("%s: %s is %+v, %v", what, name, u, err)
+			}
+		}
+		if got := starts.Load(); got != want {
+			t.Errorf("%s: systemctl was started %d times, want %d", what, got, want)
+		}
+	}
+	w.now = w.now.Add(sameMoment)
+	look("at first", 1, true)
+	look("at once again", 0, true)
+	w.now = w.now.Add(sameMoment)
+	delete(w.units, "kubelet.service")
+	look("a moment later", 1, false)
+	if err := n.change(t.Context(), "start", "--no-block", "kubelet.service"); err != nil {
+		t.Fatal(err)
+	}
+	w.units["kubelet.service"] = w.now.Add(-time.Minute)
+	look("after a start", 1, true)
+	n.Run = showRunner("LoadState=loaded\n")
+	w.now = w.now.Add(sameMoment)
+	if _, err := n.unit(t.Context(), "etcd.service"); err == nil || !strings.Contains(err.Error(), "systemctl tells of 1 units") {
+		t.Errorf("of an answer that is not about all: %v", err)
 	}
 }
 

@@ -76,7 +76,7 @@ func (u *unitFake) Feed(ctx context.Context, input, name string, args ...string)
 		text, err := os.ReadFile(u.log())
 		return string(text), err
 	case name == systemctl && args[0] == "show":
-		return u.show(), nil
+		return shows(args, func(string) string { return u.show() }), nil
 	case name == systemctl && args[0] == "start":
 		u.mu.Lock()
 		defer u.mu.Unlock()

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
 // unitState is what systemd says of a unit, in its own words (see systemctl(1), "show").
@@ -16,16 +19,63 @@ type unitState struct {
 
 const systemctl = "systemctl"
 
+// sameMoment is how old an answer of systemd may be.
+const sameMoment = 200 * time.Millisecond
+
+// unitLook is what systemd said last of all units that steps have asked for. systemctl is a process, and steps look at ten units: those
+// that look in the same moment share one. It may be used from several goroutines.
+type unitLook struct {
+	mu    sync.Mutex
+	names []string
+	said  map[string]unitState // nil when something was done since
+	at    time.Time
+}
+
 func (n *machine) unit(ctx context.Context, name string) (unitState, error) {
-	out, err := n.Run.Run(ctx, systemctl, "show", "--property=LoadState,ActiveState,SubState,Result,Job", name)
-	if err != nil {
-		return unitState{}, fmt.Errorf("asking for the state of %s: %w", name, err)
+	l := &n.look
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.names, name) {
+		l.names, l.said = append(l.names, name), nil
 	}
-	props := properties(out)
-	return unitState{
-		load: props["LoadState"], active: props["ActiveState"], sub: props["SubState"], result: props["Result"],
-		queued: props["Job"] != "" && props["Job"] != "0",
-	}, nil
+	if age := n.Clock.Now().Sub(l.at); l.said == nil || age < 0 || age >= sameMoment {
+		said, err := n.showUnits(ctx, l.names)
+		if err != nil {
+			return unitState{}, fmt.Errorf("asking for the state of %s: %w", name, err)
+		}
+		l.said, l.at = said, n.Clock.Now()
+	}
+	return l.said[name], nil
+}
+
+// showUnits has a block of lines for each name, in their order.
+func (n *machine) showUnits(ctx context.Context, names []string) (map[string]unitState, error) {
+	out, err := n.Run.Run(ctx, systemctl, append([]string{"show", "--property=LoadState,ActiveState,SubState,Result,Job"}, names...)...)
+	if err != nil {
+		return nil, err
+	}
+	blocks := strings.Split(strings.TrimSpace(out), "\n\n")
+	if len(blocks) != len(names) {
+		return nil, fmt.Errorf("systemctl tells of %d units, and was asked for %d", len(blocks), len(names))
+	}
+	said := map[string]unitState{}
+	for i, name := range names {
+		props := properties(blocks[i])
+		said[name] = unitState{
+			load: props["LoadState"], active: props["ActiveState"], sub: props["SubState"], result: props["Result"],
+			queued: props["Job"] != "" && props["Job"] != "0",
+		}
+	}
+	return said, nil
+}
+
+// change has systemd do something; what it said of units before is out of date then.
+func (n *machine) change(ctx context.Context, args ...string) error {
+	_, err := n.Run.Run(ctx, systemctl, args...)
+	n.look.mu.Lock()
+	defer n.look.mu.Unlock()
+	n.look.said = nil
+	return err
 }
 
 // properties reads what systemctl show prints.
@@ -68,8 +118,7 @@ func (n *machine) lookAt(ctx context.Context, name string) (Finding, error) {
 // startUnit asks systemd for a start and does not wait for the end of it.
 func (n *machine) startUnit(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := n.Run.Run(ctx, systemctl, "start", "--no-block", name)
-		return err
+		return n.change(ctx, "start", "--no-block", name)
 	}
 }
 
