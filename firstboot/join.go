@@ -49,8 +49,8 @@ const (
 	moveRefuse action = "refuse"
 )
 
-// next decides how a node comes into a cluster that has formed. It never leads to a new cluster, never takes a member out
-// while another voter is ill, and never one that lives.
+// next decides how a node comes into a cluster that has formed. It never leads to a new cluster, and never takes a member out
+// that lives, nor one without which the others that are well are no quorum (ADR 34).
 //
 //   - Without a quorum nothing can be changed. A node that never ran a member, by everybody's word, may still be what
 //     brings the quorum back: it starts as what it is in the list.
@@ -96,8 +96,8 @@ func (r roll) enter(j joiner, mine []etcd.Member) move {
 	}
 	m := move{Do: moveEnter, Reason: "to be added to the cluster as a learner"}
 	for _, old := range mine {
-		if ill := r.ill(old.ID); !old.IsLearner && ill != "" {
-			return move{Do: moveWait, Reason: "all other members to be well, before the one of this node is replaced: " + ill}
+		if why := r.indispensable(mine); !old.IsLearner && why != "" {
+			return move{Do: moveWait, Reason: why}
 		}
 		m.Remove, m.Reason = append(m.Remove, old.ID), "to be added to the cluster as a learner, in the place of the member that it was"
 	}
@@ -111,6 +111,33 @@ func (r roll) enter(j joiner, mine []etcd.Member) move {
 		}
 	}
 	return m
+}
+
+// indispensable says why these voters cannot be taken out: those that are well without them must be a majority of the list as it is.
+// They are then one of the shorter list as well, and nothing that a quorum acknowledged gets lost on the way (TestModelOfReplacing).
+// It is empty if they can be.
+func (r roll) indispensable(out []etcd.Member) string {
+	voters, well := 0, 0
+	var missing []string
+	for _, m := range r.Members {
+		gone := slices.ContainsFunc(out, func(o etcd.Member) bool { return o.ID == m.ID })
+		switch err := r.Ill[m.ID]; {
+		case m.IsLearner:
+			continue
+		case gone:
+		case err != nil:
+			missing = append(missing, fmt.Sprintf("%s (%v)", cmp.Or(m.Name, etcd.Hex(m.ID)), err))
+		case !m.Started():
+			missing = append(missing, cmp.Or(m.Name, etcd.Hex(m.ID))+" (it has not started)")
+		default:
+			well++
+		}
+		voters++
+	}
+	if well > voters/2 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d members to be well, before the one of this node is replaced: %s", voters/2+1, voters, list(missing))
 }
 
 // ill says which voters but one are not well. One that is known to have lost its data is not waited for: it waits itself, and

@@ -44,8 +44,10 @@ func TestNext(t *testing.T) {
 		{"not listed, another is ill", roll{Quorum: true, Ill: ill, Members: []etcd.Member{cp1, cp2}}, joiner{}, moveEnter, "to be added", nil},
 		{"wiped", roll{Quorum: true, Members: []etcd.Member{cp1, cp2, member(3, "cp3")}}, joiner{Verdict: verdict{Start: startReplace}}, moveEnter, "in the place", []uint64{3}},
 		{"wiped, the member is ill, of course", roll{Quorum: true, Ill: map[uint64]error{3: errors.New("x")}, Members: []etcd.Member{cp1, cp2, member(3, "cp3")}}, joiner{}, moveEnter, "", []uint64{3}},
-		{"wiped, another is ill", roll{Quorum: true, Ill: ill, Members: []etcd.Member{cp1, cp2, member(3, "cp3")}}, joiner{}, moveWait, "all other members to be well, before the one of this node is replaced: cp2 (no answer)", nil},
+		{"wiped, another is ill", roll{Quorum: true, Ill: ill, Members: []etcd.Member{cp1, cp2, member(3, "cp3")}}, joiner{}, moveWait, "2 of 3 members to be well, before the one of this node is replaced: cp2 (no answer)", nil},
 		{"wiped, another is wiped as well", roll{Quorum: true, Ill: ill, Empty: map[string]bool{"cp2": true}, Members: []etcd.Member{cp1, cp2, member(3, "cp3"), member(4, "cp4"), member(5, "cp5")}}, joiner{}, moveEnter, "", []uint64{3}},
+		{"wiped, one of five is dead", roll{Quorum: true, Ill: ill, Members: []etcd.Member{cp1, cp2, member(3, "cp3"), member(4, "cp4"), member(5, "cp5")}}, joiner{}, moveEnter, "", []uint64{3}},
+		{"wiped, one is dead and one was taken out", roll{Quorum: true, Ill: ill, Members: []etcd.Member{cp1, cp2, member(3, "cp3"), member(4, "cp4")}}, joiner{}, moveWait, "3 of 4 members to be well", nil},
 		{"wiped, another never started", roll{Quorum: true, Members: []etcd.Member{cp1, member(2, "cp2", unstarted), member(3, "cp3"), member(4, "cp4"), member(5, "cp5")}}, joiner{}, moveEnter, "", []uint64{3}},
 		{"its own learner", roll{Quorum: true, Members: []etcd.Member{cp1, cp2, member(0x1f, "", nameless, learner)}}, joiner{Joining: "1f"}, moveStart, "as a learner", nil},
 		{"its own learner, before it knew", roll{Quorum: true, Members: []etcd.Member{cp1, cp2, member(0x1f, "", nameless, learner)}}, joiner{}, moveEnter, "", []uint64{0x1f}},
@@ -118,6 +120,22 @@ func FuzzNext(f *testing.F) {
 		got := next(r, j)
 		if got.Do != moveEnter && len(got.Remove)+len(got.Promote) > 0 || got.Do == moveEnter && (!r.Quorum || state&2 != 0) {
 			t.Errorf("%+v of %+v", got, r)
+		}
+		taken, left, well := false, 0, 0 // voters
+		for _, m := range r.Members {
+			switch {
+			case m.IsLearner:
+			case slices.Contains(got.Remove, m.ID):
+				taken = true
+			default:
+				left++
+				if m.Started() && r.Ill[m.ID] == nil {
+					well++
+				}
+			}
+		}
+		if taken && well <= left/2 {
+			t.Errorf("%v taken out, %d of the %d that are left are well: %+v", got.Remove, well, left, r)
 		}
 		for _, id := range got.Remove {
 			m := r.Members[id-1]

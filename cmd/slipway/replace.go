@@ -31,8 +31,8 @@ func newReplaceCmd(s streams) *cobra.Command {
 and roles. Switch the old machine off, give the new one the config, switch it on: it takes over the Node object, and an etcd member is
 removed and joined by the nodes themselves.
 
-An etcd node is only replaced while all other members are healthy, as each of them is needed meanwhile; they are asked first. --force
-leaves that out, and is the only way to replace the only member, whose data is lost.
+An etcd node is only replaced while the other members that are healthy are a quorum without it: both others of three, any three of the
+other four of five. They are asked first. --force leaves that out, and is the only way to replace the only member, whose data is lost.
 
 With --new-keys the machine gets other keys, and its entry a higher serial: the old one, should it be switched on again, is turned away
 by name. That is for nodes that are workers alone: the keys of all others stand in every node's config.
@@ -79,7 +79,7 @@ func runReplace(ctx context.Context, s streams, o replaceOptions, name string) e
 	return nil
 }
 
-// dispensable says why the etcd cluster cannot do without a node.
+// dispensable says why the etcd cluster cannot do without a node, by the rule that the node itself will go by (ADR 34).
 func (o replaceOptions) dispensable(ctx context.Context, spec *cluster.Spec, name string) error {
 	o.nodes = nil
 	for _, n := range spec.NodesWith(cluster.RoleEtcd) {
@@ -97,6 +97,9 @@ func (o replaceOptions) dispensable(ctx context.Context, spec *cluster.Spec, nam
 	missing := of(cluster.RoleEtcd, etcdTrouble)(seen{replies: lookAll(ctx, others), spec: spec})
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if members := len(others) + 1; len(others)-len(missing) > members/2 {
+		return nil
 	}
 	var errs []error
 	for _, m := range missing {
