@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slipway/firstboot/peer"
 	"slipway/firstboot/status"
 	"slipway/firstboot/wire"
 	"slipway/node"
@@ -140,6 +141,7 @@ func TestBalancerForms(t *testing.T) {
 	lb2 := netip.MustParseAddr("10.0.0.12")
 	segment := &fakeWire{cards: map[netip.Addr][]string{cfg.API.VIP: {"stranger"}, lb2: {"c2"}}, heard: []wire.Advert{{From: netip.MustParseAddr("10.0.0.78"), RouterID: 10}}}
 	w.segment, w.haproxy = segment, ""
+	w.peers["cp1"] = peer.Attestation{Cluster: "demo", Epoch: 1}
 
 	last := w.form(time.Minute)
 	if _, runs := w.units[vipUnit]; runs || last.Step != "lb" || !strings.Contains(last.WaitingFor, "haproxy to answer") {

@@ -90,7 +90,7 @@ func decide(w world) verdict {
 	}
 	votes := w.count()
 	if len(votes.twins) > 0 {
-		return verdict{Start: startWait, Reason: fmt.Sprintf("the other machine with the name and key of this node, at %s, to go away\nhint: switch one of the two off", list(votes.twins))}
+		return verdict{Start: startWait, Reason: twinToGo(votes.twins)}
 	}
 	if w.Gone != "" && w.Journal == w.Token {
 		return verdict{Start: startReplace, Reason: "the data of this node's member was put aside: " + w.Gone}

@@ -44,7 +44,7 @@ type fakeWorld struct {
 	wrong  []string // what must never happen
 	asked  []string // names of the requests whose approval the API server was asked for
 
-	segment Wire   // for balancers
+	segment Wire
 	haproxy string // what it says of its only server
 
 	known     map[string]string // units as systemd has read them
@@ -85,7 +85,7 @@ func newWorld(t *testing.T, cfg *node.Config) *fakeWorld {
 func newWorldWith(t *testing.T, cfg *node.Config, out roles.Output) *fakeWorld {
 	w := &fakeWorld{
 		t: t, cfg: cfg, out: out, root: t.TempDir(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC),
-		guest: map[string]string{}, peers: fakePeers{},
+		guest: map[string]string{}, peers: fakePeers{}, segment: &fakeWire{},
 	}
 	w.api, w.store = newFakeAPI(w), newFakeImages(w)
 	w.put("/run/ignition.json", `{"storage":{}}`)

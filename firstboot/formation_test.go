@@ -350,6 +350,10 @@ func TestWorker(t *testing.T) {
 	w := newWorld(t, contract(t,
 		node.Node{Name: "w1", Roles: []node.Role{node.Worker}},
 		node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}}))
+	if last := w.form(time.Minute); last.Step != "kubelet" || !strings.Contains(last.WaitingFor, "no answer from cp1 (no answer)") {
+		t.Errorf("with nobody who knows of another machine of its name: %+v", last)
+	}
+	w.peers["cp1"] = peer.Attestation{Cluster: "demo", Epoch: 1}
 	if last := w.form(time.Minute); last.Serving || last.Step != "kube-proxy" {
 		t.Errorf("without an API server: %+v", last)
 	}

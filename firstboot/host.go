@@ -76,5 +76,5 @@ type Host struct {
 	Clients Clients
 	Clock   Clock
 	Sockets Sockets // balancers only
-	Wire    Wire    // ... with a virtual address
+	Wire    Wire
 }

@@ -135,7 +135,6 @@ func TestForgedKey(t *testing.T) {
 func TestRefusedKubelet(t *testing.T) {
 	w := newWorld(t, contract(t, node.Node{Name: "w1", Roles: []node.Role{node.Worker}}, node.Node{Name: "cp1", Roles: []node.Role{node.Etcd, node.ControlPlane}}))
 	w.form(20 * time.Second)
-	delete(w.units, "kubelet.service")
 	w.node.met.put(view{Name: "cp1", Err: fmt.Errorf("introducing: %w", &peer.Refusal{Code: http.StatusForbidden})})
 	if found, err := w.node.observeKubelet(t.Context()); err != nil || found.act || !strings.Contains(found.waiting, "which cp1 refuses") {
 		t.Errorf("refused: %+v, %v", found, err)

@@ -131,6 +131,41 @@ func (n *machine) noteTwins() {
 	n.notices.Replace("twin", texts)
 }
 
+// alone says what a node waits for before it starts, for the first time on this machine, what one machine of its name alone may
+// run: another one that is there already must not be disturbed. Etcd members have rules of their own for that, see decide.
+func (n *machine) alone(ctx context.Context, step string) string {
+	others := n.others()
+	if n.journal.Get().Has(step) || len(others) == 0 {
+		return ""
+	}
+	var twins, silent []string
+	for _, v := range n.met.list(others) {
+		switch a := v.Attestation; {
+		case a == nil:
+			silent = append(silent, fmt.Sprintf("%s (%v)", v.Name, v.Err))
+		case a.Twin != nil:
+			twins = append(twins, a.Twin.Address)
+		}
+	}
+	switch {
+	case len(twins) > 0:
+		return twinToGo(twins)
+	case len(silent) == len(others):
+		return "an etcd node to say whether another machine has this node's name: no answer from " + list(silent)
+	case n.Clock.Now().Sub(n.began) < listening:
+		return fmt.Sprintf("etcd nodes to hear, within %s, whether another machine has this node's name", listening)
+	}
+	if cards := n.otherCards(ctx); len(cards) > 0 {
+		return fmt.Sprintf("the other machine with this node's address, %s, to go away: its card is %s\nhint: switch one of the two off", n.self.Address.Addr(), list(cards))
+	}
+	return ""
+}
+
+// twinToGo is what a machine waits for whose name and key another one has.
+func twinToGo(addresses []string) string {
+	return fmt.Sprintf("the other machine with the name and key of this node, at %s, to go away\nhint: switch one of the two off", list(addresses))
+}
+
 // callers is which instances of the other nodes called, and when. It may be used from several goroutines.
 type callers struct {
 	mu    sync.Mutex

@@ -3,6 +3,7 @@ package firstboot
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path"
 	"sync"
 
@@ -111,13 +112,30 @@ func (n *machine) examine(ctx context.Context, r *roll) {
 	wait.Wait()
 }
 
-// elsewhere is this node's own address if another instance answers there: two machines have it, and the other is heard.
+// elsewhere is this node's own address if another instance answers there, or another card has it: two machines have it, and the other
+// is heard. Which of the two gets what is sent to the address is chance, so that the other members' word for it is not enough.
 func (n *machine) elsewhere(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, peer.Timeout)
 	defer cancel()
-	a, err := n.peers.Attest(ctx, n.self, peer.Testimony{})
-	if err != nil || a.Instance == n.instance {
-		return ""
+	own := n.self.Address.Addr().String()
+	if a, err := n.peers.Attest(ctx, n.self, peer.Testimony{}); err == nil && a.Instance != n.instance {
+		return own
 	}
-	return n.self.Address.Addr().String()
+	if cards := n.otherCards(ctx); len(cards) > 0 {
+		return fmt.Sprintf("%s, with the card %s", own, list(cards))
+	}
+	return ""
+}
+
+// otherCards are those of other machines that have this node's address as well. None is known where the segment cannot be asked.
+func (n *machine) otherCards(ctx context.Context) []string {
+	own := n.self.Address.Addr()
+	if has, err := n.Wire.Has(own); err != nil || !has {
+		return nil
+	}
+	cards, err := n.Wire.Ask(ctx, []netip.Addr{own}, askLater)
+	if err != nil {
+		n.log("asking who has %s: %v", own, err)
+	}
+	return cards[own]
 }

@@ -93,6 +93,9 @@ func assemble(o Options, files Prefix, cfg *node.Config, out *outputs) (*daemon,
 		return nil, fmt.Errorf("rendering roles: %w", err)
 	}
 	id, err := readIdentity(files)
+	if err == nil {
+		err = id.isOf(cfg.Self())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -65,10 +65,28 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
+// TestForeignIdentity: a machine with the certificate of another node, or another key, says so on the console and starts nothing.
+func TestForeignIdentity(t *testing.T) {
+	for name, want := range map[string]string{"n2": `certificate "slipwayd": it is that of "n2"`, "n1": `certificate "slipwayd": its key is not the one`} {
+		root, cfg, ca := t.TempDir(), single(t), newCA(t)
+		writeIdentity(t, Prefix(root), cfg, ca, ca.issue(t, name))
+		console := consoleFiles(t, root, "ttyS0")["ttyS0"]
+		if err := Run(t.Context(), Options{Root: root, Log: io.Discard, Random: rand.Reader, Now: time.Now}); err == nil {
+			t.Fatalf("it runs with the certificate of %s", name)
+		}
+		text, err := os.ReadFile(console)
+		if d, ok := status.ParseLine(string(text)); err != nil || !ok || d.Node != "n1" || d.State != status.Failed || !strings.Contains(d.LastError, want) {
+			t.Errorf("console: %s, %v", text, err)
+		}
+	}
+}
+
 // TestPortInUse: a daemon whose port another program holds says so on the console before it ends.
 func TestPortInUse(t *testing.T) {
 	root, cfg, ca := t.TempDir(), single(t), newCA(t)
-	writeIdentity(t, Prefix(root), cfg, ca, ca.issue(t, "n1"))
+	pair := ca.issue(t, "n1")
+	cfg.Nodes[0].Fingerprint = peer.Fingerprint(pair.Leaf.RawSubjectPublicKeyInfo)
+	writeIdentity(t, Prefix(root), cfg, ca, pair)
 	console := consoleFiles(t, root, "ttyS0")["ttyS0"]
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,10 +18,16 @@ const (
 // observeKubelet does not let a kubelet start that would take another machine's place under its name.
 func (n *machine) observeKubelet(ctx context.Context) (Finding, error) {
 	found, err := n.lookAt(ctx, "kubelet.service")
-	if by := n.refusedBy(); err == nil && found.act && by != "" {
+	if err != nil || !found.act {
+		return found, err
+	}
+	if by := n.refusedBy(); by != "" {
 		return Wait("this node's entry to be taken, which " + by + " refuses"), nil
 	}
-	return found, err
+	if who := n.alone(ctx, "kubelet"); who != "" {
+		return Wait(who), nil
+	}
+	return found, nil
 }
 
 // observeProxy starts kube-proxy only when the node is registered: it reads its address there, and would go on with

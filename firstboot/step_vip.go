@@ -74,6 +74,11 @@ func (n *machine) observeVIP(ctx context.Context) (Finding, error) {
 		return unit, err
 	}
 	n.noteRouters()
+	if unit.act {
+		if who := n.alone(ctx, "vip"); who != "" {
+			return Wait(who), nil
+		}
+	}
 	v := vipView{unit: unit}
 	if v.holders, err = n.holders(ctx, unit.act); err != nil {
 		return Finding{}, err

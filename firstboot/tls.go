@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"slipway/firstboot/peer"
 	"slipway/node"
 )
 
@@ -56,6 +57,18 @@ func readIdentity(files FS) (identity, error) {
 	}
 	ca, err := caPool(files, node.CAPeer)
 	return identity{pair, ca}, err
+}
+
+// isOf demands that the certificate is that of this node's config: with another's it would speak in the other's name.
+func (i identity) isOf(self node.Node) error {
+	const whole = "\nhint: give each machine the config of one node, whole, as slipway ignition made it"
+	if name := i.pair.Leaf.Subject.CommonName; name != self.Name {
+		return fmt.Errorf("reading certificate %q: it is that of %q, and %s is that of %q%s", node.CertPeer, name, node.Path, self.Name, whole)
+	}
+	if peer.Fingerprint(i.pair.Leaf.RawSubjectPublicKeyInfo) != self.Fingerprint {
+		return fmt.Errorf("reading certificate %q: its key is not the one that %s has for %q%s", node.CertPeer, node.Path, self.Name, whole)
+	}
+	return nil
 }
 
 // client is for calls to other nodes.

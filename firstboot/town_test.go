@@ -145,7 +145,7 @@ func (h *home) on() {
 		h.unit = &unitFake{home: h, flags: unitFlags(out, h)}
 	}
 	clients := atHome{&pkiClients{files: h.files(), now: time.Now}, h.cfg.Self().Address.Addr().String()}
-	host := Host{FS: h.files(), Run: h.unit, Clients: clients, Clock: WallClock(time.Now)}
+	host := Host{FS: h.files(), Run: h.unit, Clients: clients, Clock: WallClock(time.Now), Wire: &fakeWire{}}
 	n := newMachine(host, h.cfg, nil, instance, out, j, neighbour{h}, func(format string, args ...any) { t.Logf(h.name+": "+format, args...) })
 	h.town.mu.Lock()
 	h.machine, h.said = n, status.Document{}

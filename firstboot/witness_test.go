@@ -58,7 +58,7 @@ func (v *village) restart(name string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.homes[name] = newMachine(Host{FS: files, Clock: villageClock{v}}, &cfg, nil, instance, roles.Output{}, j, villager{v, name}, v.t.Logf)
+	v.homes[name] = newMachine(Host{FS: files, Clock: villageClock{v}, Wire: &fakeWire{}}, &cfg, nil, instance, roles.Output{}, j, villager{v, name}, v.t.Logf)
 }
 
 // meet lets a node talk to all that it asks.
