@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Artefacts are the build's results, as absolute paths.
@@ -42,9 +43,10 @@ type Ports struct {
 type Options struct {
 	CPUs      int
 	MemoryMiB int
-	Open      bool // let guests reach this computer and the world; default: nothing leaves the machine
-	NoReboot  bool // a guest that reboots stops instead
-	VMware    bool // pvscsi and vmxnet3, as vCenter gives them, instead of virtio; see diskArgs
+	Open      bool      // let guests reach this computer and the world; default: nothing leaves the machine
+	NoReboot  bool      // a guest that reboots stops instead
+	Clock     time.Time // what guests' clocks show when they are switched on; zero: the time that it is
+	VMware    bool      // pvscsi and vmxnet3, as vCenter gives them, instead of virtio; see diskArgs
 }
 
 // What lies in a node's folder; QEMU runs with that folder as its working directory, so its paths stay short and
@@ -107,7 +109,7 @@ func nodeArgv(lab Lab, m Machine, art Artefacts, host Host, ports map[string]Por
 	argv = append(argv,
 		"-smp", strconv.Itoa(opts.CPUs),
 		"-m", fmt.Sprintf("%dM", opts.MemoryMiB),
-		"-rtc", "base=utc",
+		"-rtc", "base="+clock(opts.Clock),
 	)
 	if opts.NoReboot {
 		argv = append(argv, "-no-reboot")
@@ -119,6 +121,14 @@ func nodeArgv(lab Lab, m Machine, art Artefacts, host Host, ports map[string]Por
 		"-device", "virtio-rng-pci",
 		"-fw_cfg", "name="+IgnitionKey+",file="+escape(art.Ignition[m.Name]),
 	)
+}
+
+// clock is where a guest's clock begins (qemu(1), -rtc).
+func clock(from time.Time) string {
+	if from.IsZero() {
+		return "utc"
+	}
+	return from.UTC().Format("2006-01-02T15:04:05")
 }
 
 func processName(cluster, node string) string { return "slipway." + cluster + "." + node }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/cluster"
 	"slipway/internal/golden"
@@ -70,7 +71,7 @@ func dump(procs []Process) string {
 
 func TestPlan(t *testing.T) {
 	open := testOptions
-	open.Open, open.NoReboot = true, true
+	open.Open, open.NoReboot, open.Clock = true, true, time.Date(2016, 1, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
 	vmware := testOptions
 	vmware.VMware = true
 	for _, tc := range []struct {

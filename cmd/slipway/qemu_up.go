@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type qemuUpOptions struct {
 	vmware, json          bool
 	cpus                  int
 	memory, accel, image  string
+	clock                 string
 	ports                 qemu.Ports
 }
 
@@ -46,6 +48,7 @@ that it has, as after a power cut; one without a disk gets a new one on top of t
 	f.StringVar(&o.image, "image", "", "boot this raw, qcow2, VMDK or OVA file (default: the cluster's raw image)")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON: a list of what was done")
 	f.BoolVar(&o.noReboot, "no-reboot", false, "a node that reboots is switched off instead")
+	f.StringVar(&o.clock, "clock", "", "what the nodes' clocks show when they are switched on, like 2016-01-01T00:00:00Z: to see what a wrong one does")
 	f.IntVar(&o.ports.API, "api-port", 0, "port of 127.0.0.1 for the API of the first node (default: a free one)")
 	f.IntVar(&o.ports.Peer, "peer-port", 0, "port of 127.0.0.1 for the peer API of the first node (default: a free one)")
 	return cmd
@@ -114,5 +117,21 @@ func (o qemuUpOptions) machine() (qemu.Options, error) {
 	default:
 		return qemu.Options{}, usageError{fmt.Errorf("reading --accel: %q is none of auto, kvm, tcg", o.accel)}
 	}
-	return qemu.Options{CPUs: o.cpus, MemoryMiB: int(memory / cluster.MiB), Open: o.open, NoReboot: o.noReboot, VMware: o.vmware}, nil
+	clock, err := o.clockFrom()
+	if err != nil {
+		return qemu.Options{}, err
+	}
+	return qemu.Options{CPUs: o.cpus, MemoryMiB: int(memory / cluster.MiB), Open: o.open, NoReboot: o.noReboot, Clock: clock, VMware: o.vmware}, nil
+}
+
+// clockFrom is what --clock says, zero without it.
+func (o qemuUpOptions) clockFrom() (time.Time, error) {
+	if o.clock == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, o.clock)
+	if err != nil {
+		return time.Time{}, usageError{fmt.Errorf("reading --clock: %q is not a time\nhint: like 2016-01-01T00:00:00Z", o.clock)}
+	}
+	return t, nil
 }
