@@ -19,15 +19,15 @@ func TestFaults(t *testing.T) {
 	f := newFleet(t, "testdata/dedicated-pair.yaml")
 	f.Start()
 	f.Wait(formLimit, "all nodes formed", f.formed)
-	id := f.clusterID("cp1")
+	id, table := f.clusterID("cp1"), newReport(t)
 	for i, c := range []struct {
-		name   string
-		inject func(*fleet)
+		number, name string
+		inject       func(*fleet)
 	}{
-		{"power of a control plane cut", func(f *fleet) { f.PowerCut("cp1"); f.Start("cp1") }},
-		{"power of all cut", func(f *fleet) { f.PowerCut(f.order...); f.Start() }},
-		{"control plane wiped, peers up", func(f *fleet) { f.PowerCut("cp2"); f.Wipe("cp2"); f.Start("cp2") }},
-		{"one wiped after the other", func(f *fleet) {
+		{"F1", "power of a control plane cut", func(f *fleet) { f.PowerCut("cp1"); f.Start("cp1") }},
+		{"F1", "power of all cut", func(f *fleet) { f.PowerCut(f.order...); f.Start() }},
+		{"F3", "control plane wiped, peers up", func(f *fleet) { f.PowerCut("cp2"); f.Wipe("cp2"); f.Start("cp2") }},
+		{"F3", "one wiped after the other", func(f *fleet) {
 			for _, name := range []string{"cp1", "cp3"} {
 				f.PowerCut(name)
 				f.Wipe(name)
@@ -35,27 +35,26 @@ func TestFaults(t *testing.T) {
 				f.Wait(backLimit, name+" is a voter again", func() error { return f.whole(3) })
 			}
 		}},
-		{"a control plane's log has lost its end", func(f *fleet) { f.PowerCut("cp3"); f.loseLog("cp3"); f.Start("cp3") }},
-		{"a control plane's database is cut off", func(f *fleet) {
+		{"F9", "a control plane's log has lost its end", func(f *fleet) { f.PowerCut("cp3"); f.loseLog("cp3"); f.Start("cp3") }},
+		{"F9", "a control plane's database is cut off", func(f *fleet) {
 			f.PowerCut("cp2")
 			if err := os.Truncate(filepath.Join(f.node("cp2").dir, "var/lib/etcd/member/snap/db"), 30000); err != nil {
 				f.t.Fatal(err)
 			}
 			f.Start("cp2")
 		}},
-		{"card of a control plane pulled", func(f *fleet) {
+		{"F20", "card of a control plane pulled", func(f *fleet) {
 			f.Unplug("cp1")
 			f.Wait(time.Minute, "the API answers without it", f.apiReady)
 			f.Plug("cp1")
 		}},
-		{"a balancer wiped", func(f *fleet) { f.PowerCut("lb1"); f.Wipe("lb1"); f.Start("lb1") }},
+		{"F10", "a balancer wiped", func(f *fleet) { f.PowerCut("lb1"); f.Wipe("lb1"); f.Start("lb1") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.under(t)
 			f.write(fmt.Sprint("before-", i))
 			c.inject(f)
 			took := f.Wait(backLimit, "the cluster is whole again", func() error { return errors.Join(f.formed(), f.whole(3)) })
-			t.Logf("recovered in %v", took.Round(time.Second/10))
 			if now := f.clusterID("cp1"); now != id {
 				t.Fatalf("it is another cluster: %s, before %s", now, id)
 			}
@@ -64,6 +63,7 @@ func TestFaults(t *testing.T) {
 			}
 			f.Wait(time.Minute, "the API answers at its address", f.apiReady)
 			f.oneHolder()
+			table.add(c.number, c.name, took, "3 voters of the same cluster, all that was ever written at each, one holder of the VIP")
 		})
 		if t.Failed() {
 			return // what comes next builds on it
@@ -77,6 +77,7 @@ func TestTakeover(t *testing.T) {
 	f := newFleet(t, "testdata/dedicated-pair.yaml")
 	f.Start()
 	f.Wait(formLimit, "all nodes formed", f.formed)
+	table := newReport(t)
 	for _, c := range []struct {
 		how          string
 		lose, regain func(*fleet, string)
@@ -89,7 +90,6 @@ func TestTakeover(t *testing.T) {
 			t.Fatalf("held by %v", before)
 		}
 		took := f.outage(func() { c.lose(f, before[0]) })
-		t.Logf("%s: no answer at the VIP for at most %v", c.how, took.Round(time.Second/100))
 		if took > 2*time.Second {
 			t.Errorf("%s: no answer at the VIP for %v", c.how, took)
 		}
@@ -99,11 +99,30 @@ func TestTakeover(t *testing.T) {
 		c.regain(f, before[0])
 		f.Wait(formLimit, "all nodes formed", f.formed)
 		f.Wait(time.Minute, "one holds the VIP", f.held)
+		table.add("F10", "the holder of the VIP loses its "+c.how, took, "the other one answers; one holder by ARP, then and when the first is back")
 	}
 }
 
-// TestFive: five members form a cluster as well.
-func TestFive(t *testing.T) { forms(t, "five", 5) }
+// TestFive: five members form a cluster as well. Two of them die at once: each is replaced while the other is still dead.
+func TestFive(t *testing.T) {
+	f := forms(t, "five", 5)
+	f.write("before")
+	id, table := f.clusterID("cp1"), newReport(t)
+	f.PowerCut("cp2", "cp4")
+	f.Wipe("cp2", "cp4")
+	f.slipway("replace", "-f", f.spec, "-o", f.dir, "cp2")
+	f.Start("cp2")
+	took := f.Wait(backLimit, "cp2 is a voter again while cp4 is dead", func() error { return errors.Join(f.formed(), f.whole(5, "cp1", "cp2", "cp3", "cp5")) })
+	table.add("F3", "two of five dead, one replaced", took, "5 voters in the list, 4 of them healthy")
+	f.slipway("replace", "-f", f.spec, "-o", f.dir, "cp4")
+	f.Start("cp4")
+	took = f.Wait(backLimit, "all are voters", func() error { return errors.Join(f.formed(), f.whole(5)) })
+	if now := f.clusterID("cp4"); now != id {
+		t.Errorf("it is another cluster: %s, before %s", now, id)
+	}
+	f.mustRead("before")
+	table.add("F3", "the other one replaced", took, "5 voters of the same cluster, what was written at each")
+}
 
 // TestTwoJoiners: two of five are wiped and come back at the same moment.
 func TestTwoJoiners(t *testing.T) {
@@ -115,8 +134,8 @@ func TestTwoJoiners(t *testing.T) {
 	f.Wipe("cp2", "cp4")
 	f.Start("cp2", "cp4")
 	took := f.Wait(backLimit, "all are voters", func() error { return errors.Join(f.formed(), f.whole(5)) })
-	t.Logf("both joined after %v", took.Round(time.Second/10))
 	f.mustRead("before")
+	newReport(t).add("F8", "two of five wiped and back at the same moment", took, "5 voters, what was written at each")
 }
 
 // TestAmnesia: a wiped member never starts a second cluster: not while its peers are off, and not together with another
@@ -205,8 +224,8 @@ func TestPartition(t *testing.T) {
 	}
 	f.Heal()
 	took := f.Wait(backLimit, "all are whole", whole)
-	t.Logf("whole again after %v", took.Round(time.Second/10))
 	f.mustRead("meanwhile")
+	newReport(t).add("F20", "a control plane apart from the two others", took, "it serves no read, the others write, one holder of the VIP; then 3 voters and what it missed")
 }
 
 // setEpoch renders all node configs anew, of another epoch.

@@ -216,7 +216,7 @@ func (f *fleet) boot(n *node) error {
 	if err := n.findInit(); err != nil {
 		return err
 	}
-	return n.pretendSysctls()
+	return n.pretendKernel()
 }
 
 // powerOn is written to a console when its machine is switched on.
@@ -270,14 +270,17 @@ func (n *node) findInit() error {
 	return errors.New("systemd-nspawn has no child")
 }
 
-// pretendSysctls shows the node what the kubelet wants of the kernel, and would set: they are the host's, so that a container
-// cannot. The kernel of a real node has them from the image.
-func (n *node) pretendSysctls() error {
+// pretendKernel shows the node what it would have of a kernel of its own: the sysctls that the kubelet wants and would set, which are
+// the host's here, so that a container cannot, and its own console by the names of the consoles that the host has.
+func (n *node) pretendKernel() error {
 	const script = `set -e
 for s in vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1; do
   file=/dev/sysctl-${s//[^a-z]/}
   echo ${s#*=} > $file
   mount --bind $file /proc/sys/${s%=*}
+done
+for console in $(cat /sys/class/tty/console/active); do
+  [ -e /dev/$console ] || ln -s console /dev/$console
 done`
 	var err error
 	for range 50 { // /proc comes some time after the process

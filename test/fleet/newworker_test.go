@@ -31,7 +31,8 @@ func TestNewWorkers(t *testing.T) {
 	f := newFleet(t, "testdata/dedicated.yaml")
 	f.Start()
 	f.Wait(formLimit, "all nodes formed", f.formed)
-	before := f.processes()
+	running := f.order
+	before := f.processes(running...)
 
 	former := f.render("w2", "10.99.0.49") // a machine that was to be w2, and was replaced before it came
 	if err := os.RemoveAll(filepath.Join(f.dir, "secrets/nodes/w2")); err != nil {
@@ -45,7 +46,7 @@ func TestNewWorkers(t *testing.T) {
 	t.Logf("w2 was done after %v, and routes were there %v later", took.Round(time.Second/10), routed.Round(time.Second/10))
 	f.isWorker("w2")
 	f.approvedWithin("w2", 2*time.Second)
-	if after := f.processes(); after != before {
+	if after := f.processes(running...); after != before {
 		t.Errorf("running nodes were touched:\n%s\nand before:\n%s", after, before)
 	}
 
@@ -80,10 +81,10 @@ func TestNewWorkers(t *testing.T) {
 }
 
 // processes is what would differ if a node were configured or started anew.
-func (f *fleet) processes() string {
+func (f *fleet) processes(names ...string) string {
 	f.t.Helper()
 	var all []string
-	for _, name := range []string{"lb1", "cp1", "cp2", "cp3", "w1"} {
+	for _, name := range names {
 		said, err := f.In(name, "stat -c '%Y %s' /etc/slipway/node.json; systemctl show --property=MainPID slipwayd etcd kube-apiserver kubelet | grep -v =0")
 		if err != nil {
 			f.t.Fatal(err)
@@ -135,8 +136,11 @@ func (f *fleet) add(name, address, config string) {
 	f.plug(f.nodes[name])
 }
 
-// remove takes a machine away that is not among the fleet's own.
+// remove takes a machine away that is not among the fleet's own, if it is still there.
 func (f *fleet) remove(name string) {
+	if f.nodes[name] == nil {
+		return
+	}
 	if f.t.Failed() {
 		said, _ := os.ReadFile(filepath.Join(f.nodes[name].dir, "console.log"))
 		f.t.Logf("console of %s:\n%s", name, tail(string(said), 12))
@@ -169,39 +173,53 @@ func (f *fleet) forge(name, address string) string {
 // edit changes the contract in an Ignition config.
 func (f *fleet) edit(config string, change func(map[string]any)) {
 	f.t.Helper()
+	f.editFile(config, "/etc/slipway/node.json", func(text string) string { return f.changed(text, change) })
+}
+
+// changed is a contract after a change.
+func (f *fleet) changed(text string, change func(map[string]any)) string {
+	f.t.Helper()
+	var contract map[string]any
+	if err := json.Unmarshal([]byte(text), &contract); err != nil {
+		f.t.Fatal(err)
+	}
+	change(contract)
+	out, err := json.Marshal(contract)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(out)
+}
+
+// editFile changes a file in an Ignition config.
+func (f *fleet) editFile(config, path string, change func(string) string) {
+	f.t.Helper()
 	text, err := os.ReadFile(config)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	var ign, contract map[string]any
+	var ign map[string]any
 	if err := json.Unmarshal(text, &ign); err != nil {
 		f.t.Fatal(err)
 	}
+	found := false
 	for _, file := range ign["storage"].(map[string]any)["files"].([]any) {
 		file := file.(map[string]any)
-		if file["path"] != "/etc/slipway/node.json" {
+		if file["path"] != path {
 			continue
 		}
 		contents := file["contents"].(map[string]any)
 		plain, err := url.PathUnescape(strings.TrimPrefix(contents["source"].(string), "data:,"))
-		if err == nil {
-			err = json.Unmarshal([]byte(plain), &contract)
-		}
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		change(contract)
-		out, err := json.Marshal(contract)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		contents["source"] = "data:," + url.PathEscape(string(out))
+		contents["source"], found = "data:,"+url.PathEscape(change(plain)), true
 	}
 	if text, err = json.Marshal(ign); err == nil {
 		err = os.WriteFile(config, text, 0o600)
 	}
-	if err != nil || contract == nil {
-		f.t.Fatalf("changing %s: %v", config, err)
+	if err != nil || !found {
+		f.t.Fatalf("changing %s in %s: found %v, %v", path, config, found, err)
 	}
 }
 

@@ -5,6 +5,9 @@ package fleet_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +50,26 @@ func (f *fleet) status(name string) status {
 	}
 	f.t.Fatalf("%s does not answer: %v", name, err)
 	return status{}
+}
+
+// console are the statuses that a machine has written on its console since it was switched on last.
+func (f *fleet) console(name string) []status {
+	f.t.Helper()
+	said, err := os.ReadFile(filepath.Join(f.node(name).dir, "console.log"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	text := string(said)
+	var all []status
+	for line := range strings.Lines(text[max(0, strings.LastIndex(text, powerOn)):]) {
+		if _, doc, found := strings.Cut(line, "slipway-status: "); found {
+			var s status
+			if json.NewDecoder(strings.NewReader(doc)).Decode(&s) == nil {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
 }
 
 // under is the same fleet for a subtest.

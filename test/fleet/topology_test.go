@@ -32,7 +32,8 @@ func TestTopologies(t *testing.T) {
 	}
 }
 
-func forms(t *testing.T, name string, voters int) {
+func forms(t *testing.T, name string, voters int) *fleet {
+	t.Helper()
 	f := newFleet(t, "../../examples/"+name+"/cluster.yaml")
 	if name == "external" {
 		f.balance()
@@ -45,6 +46,7 @@ func forms(t *testing.T, name string, voters int) {
 	}
 	f.oneHolder()
 	t.Logf("formed after %v", took.Round(time.Second/10))
+	return f
 }
 
 // enough leaves out all but one of those that are workers alone.
