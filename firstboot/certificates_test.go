@@ -181,7 +181,7 @@ func TestNearsEnd(t *testing.T) {
 	if once(); !c.ofConfig("w1", node.CertProxy).Equal(before) {
 		t.Error("renewed by nobody")
 	}
-	if all := w1.notices.List(); len(all) != 1 || all[0].Kind != "renewal" || !strings.Contains(all[0].Text, "cp3 does not answer") {
+	if all := w1.notices.List(); len(all) != 1 || all[0].Kind != "renewal" || strings.Count(all[0].Text, "cp3 does not answer") != 1 {
 		t.Errorf("notices %+v", all)
 	}
 	if found, err := c.look("w1"); err != nil || !found.done {

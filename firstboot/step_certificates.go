@@ -98,7 +98,9 @@ func (n *machine) renewThose(ctx context.Context, wanting func(*x509.Certificate
 		if err == nil && cert != nil && wanting(cert, n.Clock.Now()) {
 			err = n.renewCertificate(ctx, c)
 		}
-		errs = append(errs, err)
+		if err != nil && !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) { // one that does not answer, for all of them
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -12,7 +12,7 @@ import (
 // Notice is what people should know although no step waits for it: a caller that was turned away, a peer that cannot be
 // trusted, a certificate request that nobody approves.
 type Notice struct {
-	Kind string `json:"kind"` // caller, peer, twin, certificate request, journal, vrrp
+	Kind string `json:"kind"` // caller, peer, certificate request ...: docs/looking-inside.md
 	Name string `json:"name"` // of what it is about
 	Text string `json:"text"`
 }

@@ -304,7 +304,7 @@ func (f *fleet) comesBack(name string) {
 	f.Start(name)
 	f.Wait(time.Minute, name+" says whom it waits for", func() error {
 		s := f.status(name)
-		if s.Step != "certificates" || !strings.Contains(s.WaitingFor, "from cp1: the former ended on ") || !strings.Contains(s.LastError, `asking "cp1" for certificate "kubelet-client"`) {
+		if s.Step != "certificates" || !strings.Contains(s.WaitingFor, "from cp1: the former ended on ") || !strings.Contains(s.LastError, `introducing this node to "cp1": `) {
 			return fmt.Errorf("%+v", s)
 		}
 		return nil
