@@ -145,19 +145,29 @@ func TestLongOff(t *testing.T) {
 	}
 }
 
-// TestKubeletStuck: with a good certificate of the config nobody is asked, and the kubelet's own goes when it has ended, or cannot be read.
+// TestKubeletStuck: with a good certificate of the config nobody is asked, and what the kubelet could not get past goes.
 func TestKubeletStuck(t *testing.T) {
 	c := newColony(t)
 	kubelet := node.ClientCertificates(c.homes["w1"].self, "")[1]
 	ended, _ := c.client(kubelet, c.now.Add(-24*time.Hour), c.now.Add(-time.Hour))
-	for why, data := range map[string][]byte{"ended on 2026-06-01": encodeCertificate(ended), "cannot be read": nil} {
-		c.homes["w1"].peers, c.ran = attesterFunc(func(node.Node) error { return errors.New("nobody is asked") }), nil
-		c.put("w1", kubeletClient, data)
-		if found, err := c.homes["w1"].observeCertificates(t.Context()); err != nil || found.waiting != "the kubelet to leave its own certificate, which "+why {
-			t.Errorf("%s: %+v, %v", why, found, err)
+	c.homes["w1"].peers = attesterFunc(func(node.Node) error { return errors.New("nobody is asked") })
+	for _, test := range []struct {
+		file string
+		data []byte
+		want string
+	}{
+		{kubeletClient, encodeCertificate(ended), "the kubelet to leave kubelet-client-current.pem, which ended on 2026-06-01"},
+		{kubeletClient, nil, "the kubelet to leave kubelet-client-current.pem, which cannot be read"},
+		{kubeletServing, encodeCertificate(ended)[:99], "the kubelet to leave kubelet-server-current.pem, which cannot be read"},
+		{kubeletServing, encodeCertificate(ended), ""},
+	} {
+		c.ran = nil
+		c.put("w1", test.file, test.data)
+		if found, err := c.homes["w1"].observeCertificates(t.Context()); err != nil || found.waiting != test.want {
+			t.Errorf("%+v, %v, want %q", found, err, test.want)
 		}
-		if found, err := c.look("w1"); err != nil || !found.done || c.has("w1", kubeletClient) != nil || len(c.ran) != 1 {
-			t.Errorf("%s: %+v, %v, %q", why, found, err, c.ran)
+		if found, err := c.look("w1"); err != nil || !found.done || (len(c.ran) == 1) != (test.want != "") || (c.has("w1", test.file) == nil) != (test.want != "") {
+			t.Errorf("%s: %+v, %v, %q", test.want, found, err, c.ran)
 		}
 	}
 }

@@ -24,6 +24,9 @@ import (
 // kubeletClient is the kubelet's own client certificate, with its key: a link to the newest.
 const kubeletClient = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
+// kubeletOwn are those that the kubelet gets by itself.
+var kubeletOwn = []string{kubeletClient, kubeletServing}
+
 // renewPause is how often a node looks whether one of its certificates nears its end.
 const renewPause = 30 * time.Second
 
@@ -44,11 +47,16 @@ func (n *machine) observeCertificates(context.Context) (Finding, error) {
 			return NeedTo(fmt.Sprintf("a new certificate %s from %s: the former ended on %s", c.Name, n.issuers(), cert.NotAfter.UTC().Format(time.DateOnly)), n.renewEnded), nil
 		}
 	}
-	why, err := n.kubeletStuck()
-	if err != nil || why == "" {
-		return OK(), err
+	for _, file := range kubeletOwn {
+		why, err := n.stuckAt(file)
+		if err != nil {
+			return Finding{}, err
+		}
+		if why != "" {
+			return NeedTo(fmt.Sprintf("the kubelet to leave %s, which %s", path.Base(file), why), n.freeKubelet), nil
+		}
 	}
-	return NeedTo("the kubelet to leave its own certificate, which "+why, n.freeKubelet), nil
+	return OK(), nil
 }
 
 // certificate reads one of the config's; nil if there is none, which the program misses and says so.
@@ -64,9 +72,6 @@ func (n *machine) certificate(name string) (*x509.Certificate, error) {
 func (n *machine) renewEnded(ctx context.Context) error {
 	err := n.renewThose(ctx, func(c *x509.Certificate, now time.Time) bool { return now.After(c.NotAfter) })
 	if err != nil {
-		return err
-	}
-	if why, err := n.kubeletStuck(); err != nil || why == "" {
 		return err
 	}
 	return n.freeKubelet(ctx)
@@ -178,26 +183,40 @@ func (n *machine) askCertificate(ctx context.Context, r peer.CertificateRequest)
 	return nil, "", errors.Join(errs...)
 }
 
-// kubeletStuck says why the kubelet would not come to the API by its own certificate: it has ended, or a power cut left half of it.
-func (n *machine) kubeletStuck() (why string, err error) {
-	cert, err := certificateIn(n.FS, kubeletClient)
+// stuckAt says why the kubelet would not get past one of its own certificates: that of a client has ended, or a power cut left half
+// of either. A serving certificate that has ended it renews by itself.
+func (n *machine) stuckAt(file string) (why string, err error) {
+	cert, err := certificateIn(n.FS, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
 	case errors.Is(err, errNoCertificate):
 		return "cannot be read", nil
-	case err != nil:
-		return "", err
-	case n.Clock.Now().After(cert.NotAfter):
+	case err == nil && file == kubeletClient && n.Clock.Now().After(cert.NotAfter):
 		return "ended on " + cert.NotAfter.UTC().Format(time.DateOnly), nil
 	}
-	return "", nil
+	return "", err
 }
 
-// freeKubelet lets the kubelet begin with the config's certificate again. It reads that when it starts.
+// freeKubelet takes away what the kubelet would not get past, and lets it begin with the config's certificate again, which it reads when it
+// starts.
 func (n *machine) freeKubelet(ctx context.Context) error {
-	if err := n.FS.Remove(kubeletClient); err != nil {
-		return fmt.Errorf("taking the kubelet's own certificate away: %w", err)
+	freed := false
+	for _, file := range kubeletOwn {
+		why, err := n.stuckAt(file)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			continue
+		}
+		if err := n.FS.Remove(file); err != nil {
+			return fmt.Errorf("taking a certificate of the kubelet away: %w", err)
+		}
+		freed = true
+	}
+	if !freed {
+		return nil
 	}
 	_, err := n.Run.Run(ctx, systemctl, "try-restart", "--no-block", "kubelet.service")
 	return err
