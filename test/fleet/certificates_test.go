@@ -230,7 +230,7 @@ func (f *fleet) as(name, cert string) *http.Client {
 }
 
 // onlyItsOwn asks a control plane by a worker's key, whose certificate for the peer API has ended: it is given a certificate of its own, and
-// refused those of others, as the control plane tells.
+// refused those of others, as the control plane tells. The API server refuses them as well.
 func (f *fleet) onlyItsOwn(name string) {
 	f.t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(f.dir, "secrets/nodes", name, "kubelet-client.crt"), filepath.Join(f.dir, "secrets/nodes", name, "kubelet-client.key"))
@@ -250,6 +250,11 @@ func (f *fleet) onlyItsOwn(name string) {
 		if granted := code == http.StatusOK; granted != (want == "") || !granted && (code != http.StatusForbidden || !strings.Contains(said, want)) {
 			f.t.Errorf("for %q: %d, %.200s", user, code, said)
 		}
+	}
+	said, err := f.send(name, "usurper", "kubernetes.io/kube-apiserver-client-kubelet", "client auth",
+		&x509.CertificateRequest{Subject: pkix.Name{CommonName: "system:node:cp1", Organization: []string{"system:nodes"}}})
+	if err == nil || !strings.Contains(err.Error(), "can only create a node CSR with CN=system:node:"+name) {
+		f.t.Errorf("the API server takes a request for another's name: %s, %v", said, err)
 	}
 	f.Wait(time.Minute, "the control plane tells of it", func() error { return f.noticed(f.spec, "cp1", "certificate refused", gateway, "asked for") })
 }

@@ -310,33 +310,39 @@ func (f *fleet) noticed(spec, node, kind, name, want string) error {
 // ask sends a request for a serving certificate in a node's name, for these addresses.
 func (f *fleet) ask(name string, addresses ...string) {
 	f.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	request := &x509.CertificateRequest{Subject: pkix.Name{CommonName: "system:node:" + name, Organization: []string{"system:nodes"}}, DNSNames: []string{name}}
 	for _, a := range addresses {
 		request.IPAddresses = append(request.IPAddresses, net.ParseIP(a))
+	}
+	if said, err := f.send(name, "greedy", "kubernetes.io/kubelet-serving", "server auth", request); err != nil {
+		f.t.Fatalf("%s: %v", said, err)
+	}
+}
+
+// send makes an object of a request for a certificate, as a node does.
+func (f *fleet) send(as, object, signer, usage string, request *x509.CertificateRequest) (said string, err error) {
+	f.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.t.Fatal(err)
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, request, key)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	object, err := json.Marshal(map[string]any{
-		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": map[string]any{"name": "greedy"},
+	text, err := json.Marshal(map[string]any{
+		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": map[string]any{"name": object},
 		"spec": map[string]any{
 			"request":    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
-			"signerName": "kubernetes.io/kubelet-serving", "usages": []string{"digital signature", "server auth"},
+			"signerName": signer, "usages": []string{"digital signature", usage},
 		},
 	})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	file := filepath.Join(f.dir, "greedy.json")
-	if err := os.WriteFile(file, object, 0o644); err != nil {
+	file := filepath.Join(f.dir, object+".json")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
 		f.t.Fatal(err)
 	}
-	if said, err := f.kubectl("create", "-f", file, "--as", "system:node:"+name, "--as-group", "system:nodes", "--as-group", "system:authenticated"); err != nil {
-		f.t.Fatalf("%s: %v", said, err)
-	}
+	return f.kubectl("create", "-f", file, "--as", "system:node:"+as, "--as-group", "system:nodes", "--as-group", "system:authenticated")
 }
