@@ -50,7 +50,7 @@ const (
 	CertKubelet    = "kubelet-client"           // workers, CN system:node:NAME, O system:nodes
 	CertFlannel    = "flannel"                  // workers with flannel, CN slipway:flannel:NAME, O slipway:flannel
 	CertAdmin      = "slipwayd-admin"           // control planes: slipwayd's own client for the API (apply, approve), CN slipway:slipwayd, O system:masters
-	SignerClient   = "signer-kubelet-client"    // control planes: intermediate CA for kubernetes.io/kube-apiserver-client-kubelet
+	SignerClient   = "signer-kubelet-client"    // control planes: intermediate CA for kubernetes.io/kube-apiserver-client-kubelet, and for what slipwayd gives workers (ADR 32)
 	SignerServing  = "signer-kubelet-serving"   // control planes: intermediate CA for kubernetes.io/kubelet-serving
 	SAKey          = "sa"                       // sa.key, sa.pub: control planes
 )

@@ -8,7 +8,7 @@
 // # What goes where
 //
 // Root CA keys never reach a node. A control plane gets two intermediates instead, one for each signer of the
-// controller manager. Those issue bare leafs (a kubelet presents no chain), so a verifier must hold the intermediate
+// controller manager; slipwayd signs with that for clients as well (ADR 32). Those issue bare leafs (a kubelet presents no chain), so a verifier must hold the intermediate
 // itself: ca.crt on the nodes is root + both intermediates. Their extended key usages keep them apart: a certificate
 // from the serving signer is no client, one from the client signer is no server.
 package pki
