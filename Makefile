@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo demo-ha test test-all deps deps-build bench bench-formation bench-ignition bench-pack chaos fmt clean
+.PHONY: all build release demo demo-ha test test-all deps deps-build bench bench-formation bench-ignition bench-pack bench-scale chaos fmt clean
 
 all: build
 
@@ -53,6 +53,9 @@ bench-formation: deps build
 
 bench-pack: build
 	scripts/bench-pack $(RAW)
+
+bench-scale: deps build
+	scripts/bench-scale
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,13 +22,13 @@ func TestBench(t *testing.T) {
 	f := newFleet(t, "../../examples/stacked/cluster.yaml")
 	planes := []string{"cp1", "cp2", "cp3"}
 	var formed, floor, takeover, back []time.Duration
-	var idle, memory float64
+	var idle cost
 	for range rounds {
 		f.Start(planes...)
 		formed = append(formed, f.Wait(formLimit, "all API servers serve", f.serving))
 		f.Wait(formLimit, "all nodes formed", func() error { return errors.Join(f.formed(), f.whole(3)) })
 
-		idle, memory = f.daemon("cp1")
+		idle = f.slipwaydDuring("cp1", time.Minute)
 
 		holder := f.holders()[0]
 		takeover = append(takeover, f.outage(func() { f.PowerCut(holder) }))
@@ -59,33 +58,7 @@ func TestBench(t *testing.T) {
 	row("power-on to three API servers", formed, "etcd and API servers started by systemd", median(floor), "1.25")
 	row("the longest time without an answer at the VIP, its holder's power cut", takeover, "the limit", 2*time.Second, "1")
 	row("a reimaged control plane switched on, to its vote", back, "the limit", 30*time.Second, "1")
-	fmt.Printf("\nslipwayd of a control plane while nothing happens: %.2f %% of a processor (limit 1), %.0f MiB (limit 64)\n", idle, memory)
-}
-
-// daemon is what slipwayd takes on a node while nothing happens: percent of a processor, and MiB.
-func (f *fleet) daemon(name string) (percent, mib float64) {
-	f.t.Helper()
-	const during = 20 * time.Second
-	ticks := func() (sum float64) { // hundredths of a second, for users and in the kernel: proc(5)
-		fields := strings.Fields(f.mustIn(name, "cat /proc/$(systemctl show -P MainPID slipwayd.service)/stat"))
-		for _, field := range fields[13:15] {
-			n, err := strconv.ParseFloat(field, 64)
-			if err != nil {
-				f.t.Fatal(err)
-			}
-			sum += n
-		}
-		return sum
-	}
-	time.Sleep(10 * time.Second) // what formation left to do
-	before := ticks()
-	time.Sleep(during)
-	percent = (ticks() - before) / during.Seconds()
-	kib, err := strconv.ParseFloat(f.mustIn(name, "awk '/^VmRSS/ { print $2 }' /proc/$(systemctl show -P MainPID slipwayd.service)/status"), 64)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return percent, kib / 1024
+	fmt.Printf("\nslipwayd of a control plane while nothing happens, and the programs that it runs: %s of a core (limit 1), %.0f MiB (limit 64)\n", idle.shares(), idle.now)
 }
 
 func median(all []time.Duration) time.Duration {
