@@ -141,6 +141,8 @@ type fakeFetcher struct {
 // Do answers when the program that serves the port is there, and only a client that trusts its CA and shows the right
 // certificate.
 func (f fakeFetcher) Do(r *http.Request) (*http.Response, error) {
+	f.api.w.mu.Lock()
+	defer f.api.w.mu.Unlock()
 	server, ok := servers[r.URL.Port()]
 	if !ok || !f.api.w.active(server.unit) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}

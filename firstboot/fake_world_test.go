@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type fakeWorld struct {
 	node   *machine                     // of the last start
 	api    *fakeAPI
 	store  *fakeImages
+	mu     sync.Mutex // over what is written side by side: the cluster, and the log
 	log    []string
 	wrong  []string // what must never happen
 	asked  []string // names of the requests whose approval the API server was asked for
@@ -127,7 +129,11 @@ func (w *fakeWorld) start() (*Engine, *[]status.Document) {
 	j, lost := journal.Open(fakeFS{Prefix(w.root), w}, w.cfg.EtcdToken())
 	instance, fleeting := openInstance(fakeFS{Prefix(w.root), w}, strings.NewReader("sixteen random bytes"))
 	host := Host{FS: fakeFS{Prefix(w.root), w}, Run: fakeRunner{w}, Clients: w.api, Clock: fakeClock{w}, Wire: w.segment, Sockets: fakeSockets(w.haproxy)}
-	n := newMachine(host, w.cfg, w.ca, instance, w.out, j, w.peers, func(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) })
+	n := newMachine(host, w.cfg, w.ca, instance, w.out, j, w.peers, func(format string, args ...any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.log = append(w.log, fmt.Sprintf(format, args...))
+	})
 	n.noteMemory(lost, fleeting)
 	w.node = n
 	var said []status.Document

@@ -9,8 +9,7 @@ import (
 	"slipway/firstboot/kube"
 )
 
-// atOnce is how many refused requests are remembered, and how many entries are kept in one go. The rest has its turn when they are
-// looked at again.
+// atOnce is how many refused requests are remembered. The rest has its turn when they are looked at again.
 const atOnce = 100
 
 // approveAtOnce is how many requests are held to be approved; when they are, the next ones are read. In all rounds together there is time for
@@ -101,11 +100,7 @@ func (n *machine) vouch(csr kube.CSR, unread error) error {
 
 // approveAll tries every request, whatever becomes of the others.
 func (n *machine) approveAll(ctx context.Context, c *kube.Client, all []kube.CSR) error {
-	var errs []error
-	for _, csr := range all {
-		errs = append(errs, n.approve(ctx, c, csr))
-	}
-	return errors.Join(errs...)
+	return together(all, func(csr kube.CSR) error { return n.approve(ctx, c, csr) })
 }
 
 func (n *machine) approve(ctx context.Context, c *kube.Client, csr kube.CSR) error {
@@ -142,7 +137,9 @@ func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
 		if c, version, err := n.approveWaiting(ctx); version != "" {
 			n.requested.stands(true)
-			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, csr, err) }, n.withdrawn))
+			crew := newCrew()
+			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, crew, csr, err) }, n.withdrawn))
+			crew.wait.Wait()
 			n.requested.stands(false)
 			if err != nil && ctx.Err() == nil {
 				n.log("%v", err)
@@ -152,8 +149,8 @@ func (n *machine) watchRequests(ctx context.Context) {
 	}
 }
 
-// watched deals with one request; what goes wrong with it is told, and the watch goes on.
-func (n *machine) watched(ctx context.Context, c *kube.Client, csr kube.CSR, unread error) {
+// watched deals with one request; what goes wrong with it is told, and the watch goes on: the server ends one that is slow.
+func (n *machine) watched(ctx context.Context, c *kube.Client, crew *crew, csr kube.CSR, unread error) {
 	if why := n.vouch(csr, unread); why != nil {
 		n.refuse(csr, why)
 		return
@@ -162,10 +159,12 @@ func (n *machine) watched(ctx context.Context, c *kube.Client, csr kube.CSR, unr
 		n.withdrawn(csr.Metadata.UID)
 		return
 	}
-	if err := n.approve(ctx, c, csr); err != nil {
-		n.log("%v", err)
-		n.requested.changed()
-	}
+	crew.do(func() {
+		if err := n.approve(ctx, c, csr); err != nil {
+			n.log("%v", err)
+			n.requested.changed()
+		}
+	})
 }
 
 // withdrawn is a request that nobody has to decide any more.

@@ -46,20 +46,22 @@ func (n *machine) observeEntries(ctx context.Context) (Finding, error) {
 	return OK(), nil
 }
 
+// keepAtOnce is how many entries are written in one go.
+const keepAtOnce = 500
+
 // keepEntries writes some; the step comes again for the others.
 func (n *machine) keepEntries(ctx context.Context) error {
 	c, err := n.api()
 	if err != nil {
 		return err
 	}
-	loose := n.roster.Loose(atOnce)
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(loose)) {
+	loose := n.roster.Loose(keepAtOnce)
+	return together(slices.Sorted(maps.Keys(loose)), func(name string) error {
 		if err := n.keepEntry(ctx, c, name, loose[name]); err != nil {
-			errs = append(errs, fmt.Errorf("keeping the entry of node %q: %w", name, err))
+			return fmt.Errorf("keeping the entry of node %q: %w", name, err)
 		}
-	}
-	return errors.Join(errs...)
+		return nil
+	})
 }
 
 // keepEntry writes an entry, unless a newer one is there. Another control plane may do the same: who comes second is refused by the

@@ -102,7 +102,7 @@ func (n *machine) actLabels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range bare {
+	return together(bare, func(m wantedNode) error {
 		name := m.Metadata.Name
 		body, err := json.Marshal(m)
 		if err != nil {
@@ -111,8 +111,8 @@ func (n *machine) actLabels(ctx context.Context) error {
 		if err := c.Apply(ctx, nodesPath+"/"+name, body); err != nil {
 			return fmt.Errorf("labelling node %q: %w", name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // bareNodes are the registered nodes that lack something of the inventory's, with all that they should have of it; self says whether

@@ -114,7 +114,7 @@ func (p *pkiClients) Client(id Identity) (Fetcher, error) {
 		return nil, err
 	}
 	c := pkiClient{shows: string(shows), Client: &http.Client{Transport: &http.Transport{
-		TLSClientConfig: cfg, MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 20 * time.Second,
+		TLSClientConfig: cfg, MaxIdleConnsPerHost: sideBySide, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 20 * time.Second,
 		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
 	}}}
 	if p.made == nil {
