@@ -59,9 +59,9 @@ type verdict struct {
 }
 
 // listening is how long a node gives those that it cannot ask to tell what they remember of it: no config names the workers that
-// may have come since. A call that
-// began before this node served its API ends within peer.Timeout, and the next one follows an eager second later.
-const listening = peer.Timeout + 2*eager
+// may have come since. A call that began before this node served its API is given up within peer.Reach, the next one follows an eager
+// second later, and has two more to arrive.
+const listening = peer.Reach + 3*eager
 
 // decide holds the rules by which an etcd member starts. It must never let a member that lost its data start as if it
 // had never been, and must never need a hand for a first formation. See ADR 24 for what can go wrong in between.

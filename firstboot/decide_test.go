@@ -118,7 +118,7 @@ func TestDecide(t *testing.T) {
 		{"grace, no majority after it", own(func(w *world) { w.Asked, w.Peers = 20e9, []view{absent("b"), absent("c")} }), startWait, "2 of 3"},
 		{"all there, and others that may know", own(func(w *world) {
 			w.Asked, w.Peers = listening-1, []view{says("b", false, false), says("c", false, false)}
-		}), startWait, "other nodes to say, within 6s"},
+		}), startWait, "other nodes to say, within 4s"},
 		{"all there, and others had their time", own(func(w *world) {
 			w.Asked, w.Peers = listening, []view{says("b", false, false), says("c", false, false)}
 		}), startNew, ""},

@@ -230,7 +230,10 @@ func backoff(tries int) time.Duration {
 
 // poll is how long to wait before looking again: often in the beginning, when formation is quick.
 func poll(polls int) time.Duration {
-	if polls <= 120 {
+	switch {
+	case polls <= 20:
+		return 500 * time.Millisecond
+	case polls <= 120:
 		return time.Second
 	}
 	return 5 * time.Second

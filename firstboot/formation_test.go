@@ -235,7 +235,7 @@ func TestGrace(t *testing.T) {
 	}{
 		{"all there", fakePeers{"cp2": cp2, "cp3": cp3}, nil, 0, ""},
 		{"one missing", fakePeers{"cp2": cp2}, nil, 20 * time.Second, "all 3 etcd nodes, for 20s, before 2 of them begin: no answer from cp3 (no answer)"},
-		{"all there, and a worker", fakePeers{"cp2": cp2, "cp3": cp3}, []node.Node{worker}, listening, "other nodes to say, within 6s, whether they remember this one"},
+		{"all there, and a worker", fakePeers{"cp2": cp2, "cp3": cp3}, []node.Node{worker}, listening, "other nodes to say, within 4s, whether they remember this one"},
 	} {
 		nodes := append([]node.Node{{Name: "cp1", Roles: everything}, {Name: "cp2", Roles: everything}, {Name: "cp3", Roles: everything}}, c.nodes...)
 		cfg := contract(t, nodes...)
@@ -244,7 +244,7 @@ func TestGrace(t *testing.T) {
 		w.peers = c.peers
 		began := w.now
 		if c.from > 0 {
-			if last := w.form(c.from - time.Second); last.WaitingFor != c.waiting {
+			if last := w.form(c.from - 1); last.WaitingFor != c.waiting {
 				t.Errorf("%s: status %+v, want to wait for %q", c.name, last, c.waiting)
 			}
 		}

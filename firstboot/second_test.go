@@ -19,7 +19,7 @@ func TestSecondMachine(t *testing.T) {
 		t.Errorf("before anybody answered it waits for %q", who)
 	}
 	v.meet("w1")
-	if who := first.alone(t.Context(), "kubelet"); !strings.Contains(who, "within 6s") {
+	if who := first.alone(t.Context(), "kubelet"); !strings.Contains(who, "within 4s") {
 		t.Errorf("at once it waits for %q", who)
 	}
 	v.now = v.now.Add(listening)

@@ -357,7 +357,7 @@ func TestPace(t *testing.T) {
 			t.Errorf("formed %v, asked to come again after %s, %v: %s", c.formed, c.again, c.err, got)
 		}
 	}
-	if !slices.IsSorted([]time.Duration{peer.Timeout + eager, listening, calm, stale}) {
+	if !slices.IsSorted([]time.Duration{peer.Reach + 2*eager, listening, calm, stale}) {
 		t.Error("who misses a node may call too late, or the quiet counts as gone between two calls")
 	}
 }

@@ -34,7 +34,7 @@ func NewClient(base *tls.Config, from node.Cluster, node node.Node, addr string,
 	cfg.ServerName, cfg.MinVersion = node.Name, tls.VersionTLS13
 	cfg.InsecureSkipVerify = true // of what the package tls would ask, checkNode leaves out the dates
 	cfg.VerifyConnection = func(s tls.ConnectionState) error { return checkNode(s, node, base.RootCAs) }
-	dialer := &net.Dialer{Timeout: Timeout, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: Reach, KeepAlive: 15 * time.Second}
 	return &Client{from: token(from), node: node, addr: addr, random: random, http: &http.Client{
 		Timeout:   Timeout,
 		Transport: &http.Transport{TLSClientConfig: cfg, DialContext: dialer.DialContext, MaxIdleConns: 2, IdleConnTimeout: 20 * time.Second},

@@ -49,8 +49,11 @@ const clusterHeader = "Slipway-Cluster"
 // listHeader is in an answer to attest: the tag of the list of nodes, so that nobody asks for one that it has.
 const listHeader = "Slipway-Nodes"
 
-// Timeout bounds one exchange.
-const Timeout = 4 * time.Second
+// Timeout bounds one exchange, Reach the part of it until there is a connection: who calls a machine that is off knows it by then.
+const (
+	Timeout = 4 * time.Second
+	Reach   = time.Second
+)
 
 // Answers are cut off above these: the list of 8192 nodes is 1 MiB.
 const (
