@@ -245,3 +245,27 @@ func TestQuorumBack(t *testing.T) {
 	tn.reads(t, "cp2")
 	tn.reads(t, "cp3")
 }
+
+// TestTwoOfFive: two die at once, and each is replaced while the other is dead. Three go on all the time.
+func TestTwoOfFive(t *testing.T) {
+	names := []string{"cp1", "cp2", "cp3", "cp4", "cp5"}
+	tn := newTownOf(t, 80, names...)
+	tn.lease = "60" // calling the roll takes longer while somebody is dead
+	for _, name := range names {
+		tn.homes[name].on()
+	}
+	tn.serving(60*time.Second, names...)
+	tn.write("first", "1")
+	before := tn.members("cp1")
+	defer tn.watch(t)()
+	tn.homes["cp2"].wipe()
+	tn.homes["cp4"].wipe()
+	for _, name := range []string{"cp2", "cp4"} {
+		tn.homes[name].on()
+		tn.serving(90*time.Second, name)
+		if after := tn.members("cp1"); after[name].ID == before[name].ID || len(after) != 5 {
+			t.Errorf("%s was %x, and the members are %+v", name, before[name].ID, after)
+		}
+		tn.reads(t, name)
+	}
+}

@@ -31,7 +31,7 @@ import (
 	"slipway/roles"
 )
 
-// town is three etcd nodes on the loopback: the daemon's own engine with the two etcd steps on each, and real etcd and etcdctl.
+// town is some etcd nodes on the loopback: the daemon's own engine with the two etcd steps on each, and real etcd and etcdctl.
 // They talk to each other in this process; what they have lies in folders.
 type town struct {
 	t             *testing.T
@@ -39,6 +39,7 @@ type town struct {
 	nodes         []node.Node
 	etcdCA        testCA
 	peerCA        testCA
+	lease         string // of the lock, in seconds: so that nobody waits a minute for a dead joiner
 
 	mu    sync.Mutex
 	homes map[string]*home // by name; another machine with the name of one has a name of its own here
@@ -58,12 +59,14 @@ type home struct {
 	unit *unitFake
 }
 
-func newTown(t *testing.T, subnet byte) *town {
+func newTown(t *testing.T, subnet byte) *town { return newTownOf(t, subnet, "cp1", "cp2", "cp3") }
+
+func newTownOf(t *testing.T, subnet byte, names ...string) *town {
 	t.Helper()
 	t.Parallel() // most of the time they wait for each other
-	tn := &town{t: t, homes: map[string]*home{}, etcdCA: newCA(t), peerCA: newCA(t)}
+	tn := &town{t: t, homes: map[string]*home{}, etcdCA: newCA(t), peerCA: newCA(t), lease: "6"}
 	tn.etcd, tn.etcdctl = testtool.Etcd(t)
-	for i, name := range []string{"cp1", "cp2", "cp3"} {
+	for i, name := range names {
 		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, subnet, byte(11 + i)}), 8)
 		tn.nodes = append(tn.nodes, node.Node{Name: name, Roles: []node.Role{node.Etcd, node.ControlPlane}, Address: address})
 	}

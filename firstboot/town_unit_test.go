@@ -64,7 +64,7 @@ func (u *unitFake) Feed(ctx context.Context, input, name string, args ...string)
 		for i, a := range args {
 			args[i] = strings.Replace(a, "="+node.PKIDir, "="+u.home.files().path(node.PKIDir), 1)
 			if a == "grant" {
-				args[i+1] = "6" // seconds, so that nobody waits a minute for a dead joiner
+				args[i+1] = u.home.town.lease
 			}
 		}
 		return Exec{}.Feed(ctx, input, u.home.town.etcdctl, args...)
