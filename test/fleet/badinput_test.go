@@ -30,11 +30,11 @@ func TestBadInput(t *testing.T) {
 		goesOn   bool   // with its data, and what it says is a notice
 	}{
 		{"the config of another cluster", func(f *fleet) {
-			f.setConfigFile("cp3", "node.json", f.contractOf("cp3", "name: dedicated\n", "name: elsewhere\n"))
+			f.hand("cp3", "name: dedicated\n", "name: elsewhere\n")
 		},
 			`is of "dedicated/1", and the node config is of "elsewhere/1"`, false},
 		{"the config of another epoch", func(f *fleet) {
-			f.setConfigFile("cp3", "node.json", f.contractOf("cp3", "cluster:\n", "cluster:\n    epoch: 2\n"))
+			f.hand("cp3", "cluster:\n", "cluster:\n    epoch: 2\n")
 		},
 			`is of "dedicated/1", and the node config is of "dedicated/2"`, false},
 		{"the certificate of another node", func(f *fleet) {
@@ -96,28 +96,33 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// contractOf is a node's contract as it would be by a spec with another text in one place, with the same secrets.
-func (f *fleet) contractOf(name, old, other string) (contract string) {
+// hand gives a machine the config that its node would have by a spec with another text in one place: with the same secrets if that is
+// still the same cluster.
+func (f *fleet) hand(name, old, other string) {
 	f.t.Helper()
-	spec, err := os.ReadFile(f.spec)
-	dir := filepath.Join(f.t.TempDir(), "other")
+	dir := f.t.TempDir()
+	spec, secrets := filepath.Join(dir, "cluster.yaml"), filepath.Join(dir, "secrets")
+	text, err := os.ReadFile(f.spec)
 	if err == nil {
-		err = errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(strings.Replace(string(spec), old, other, 1)), 0o644))
+		err = os.WriteFile(spec, []byte(strings.Replace(string(text), old, other, 1)), 0o644)
 	}
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	must(f.t, "cp", "-a", filepath.Join(f.dir, "secrets"), dir)
-	f.slipway("ignition", "-f", filepath.Join(dir, "cluster.yaml"), "--secrets", filepath.Join(dir, "secrets"), "-o", dir)
+	if strings.HasPrefix(old, "name: ") {
+		f.slipway("pki", "init", "-f", spec, "--secrets", secrets)
+	} else {
+		must(f.t, "cp", "-a", filepath.Join(f.dir, "secrets"), secrets)
+	}
+	f.slipway("ignition", "-f", spec, "--secrets", secrets, "-o", dir)
 	configs, err := filepath.Glob(filepath.Join(dir, "*."+name+".ign"))
 	if err != nil || len(configs) != 1 {
 		f.t.Fatalf("configs of %s: %v, %v", name, configs, err)
 	}
-	f.editFile(configs[0], "/etc/slipway/node.json", func(text string) string {
-		contract = text
-		return text
-	})
-	return contract
+	given := filepath.Join(dir, "root")
+	must(f.t, "mkdir", given)
+	must(f.t, f.image.ignition, "--root", given, configs[0])
+	must(f.t, "cp", "-a", filepath.Join(given, "etc/slipway")+"/.", filepath.Join(f.node(name).etcUpper(), "slipway"))
 }
 
 // configFile is a file of a node's config, on its disk.
@@ -140,14 +145,11 @@ func (f *fleet) setConfigFile(name, file, text string) {
 // keep gives what puts a node's config back as it is now.
 func (f *fleet) keep(name string) (putBack func()) {
 	f.t.Helper()
-	var files []string
-	for _, file := range []string{"node.json", "pki/slipwayd.crt", "pki/slipwayd.key"} {
-		files = append(files, file, f.configFile(name, file))
-	}
+	now, kept := filepath.Join(f.node(name).etcUpper(), "slipway"), filepath.Join(f.t.TempDir(), "kept")
+	must(f.t, "cp", "-a", now, kept)
 	return func() {
-		for i := 0; i < len(files); i += 2 {
-			f.setConfigFile(name, files[i], files[i+1])
-		}
+		must(f.t, "rm", "-rf", now)
+		must(f.t, "cp", "-a", kept, now)
 	}
 }
 
