@@ -155,8 +155,8 @@ func (n *machine) alone(ctx context.Context, step string) string {
 	case n.Clock.Now().Sub(n.began) < listening:
 		return fmt.Sprintf("etcd nodes to hear, within %s, whether another machine has this node's name", listening)
 	}
-	if cards := n.otherCards(ctx); len(cards) > 0 {
-		return fmt.Sprintf("the other machine with this node's address, %s, to go away: its card is %s\nhint: switch one of the two off", n.self.Address.Addr(), list(cards))
+	if err := n.sharedAddress(ctx); err != nil {
+		return fmt.Sprintf("that other machine to go away: %v", err)
 	}
 	return ""
 }

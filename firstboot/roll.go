@@ -139,3 +139,11 @@ func (n *machine) otherCards(ctx context.Context) []string {
 	}
 	return cards[own]
 }
+
+// sharedAddress says that another machine has this node's address as well, and may get what is sent to it.
+func (n *machine) sharedAddress(ctx context.Context) error {
+	if cards := n.otherCards(ctx); len(cards) > 0 {
+		return fmt.Errorf("another machine has this node's address, %s, as well: its card is %s\nhint: switch one of the two off", n.self.Address.Addr(), list(cards))
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package firstboot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"slipway/node"
@@ -22,7 +23,7 @@ func (n *machine) observeMember(ctx context.Context) (Finding, error) {
 		return NeedAgain("the other members to give this one its vote, once it has the data", n.promote), nil
 	}
 	if err := n.etcdHealth(ctx); err != nil {
-		return Finding{}, err
+		return Finding{}, errors.Join(err, n.sharedAddress(ctx))
 	}
 	settled, err := n.matches(etcdEnv, n.envFor("existing"), 0o644)
 	if err != nil {
