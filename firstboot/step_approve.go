@@ -135,17 +135,20 @@ func (n *machine) noteRefusals() { n.notices.Replace("certificate request", n.re
 // does after some minutes. Until it stands again, and whenever an approval has failed, the step lists every ten seconds beside it.
 func (n *machine) watchRequests(ctx context.Context) {
 	for ctx.Err() == nil {
+		pause := 2 * time.Second
 		if c, version, err := n.approveWaiting(ctx); version != "" {
 			n.requested.stands(true)
 			crew := newCrew()
 			err = errors.Join(err, c.WatchCSRs(ctx, version, func(csr kube.CSR, err error) { n.watched(ctx, c, crew, csr, err) }, n.withdrawn))
 			crew.wait.Wait()
 			n.requested.stands(false)
-			if err != nil && ctx.Err() == nil {
+			if err == nil { // the server ended it: requests may wait
+				pause = 200 * time.Millisecond
+			} else if ctx.Err() == nil {
 				n.log("%v", err)
 			}
 		}
-		n.Clock.Sleep(ctx, 2*time.Second)
+		n.Clock.Sleep(ctx, pause)
 	}
 }
 

@@ -23,14 +23,16 @@ import (
 // scaleLimit is for what is waited for here: a benchmark asserts no times.
 const scaleLimit = 20 * time.Minute
 
-// TestBenchScale joins workers without machines to a real control plane, a few hundred that live on and then thousands that only come,
-// and prints what that costs slipwayd there.
+// TestBenchScale joins workers without machines to a real control plane, a few hundred that come one after the other and live on, and then
+// thousands that come as fast as they are taken, and prints what that costs slipwayd there.
 func TestBenchScale(t *testing.T) {
-	t.Run("500", func(t *testing.T) { benchScale(t, 500, true) })
-	t.Run("5000", func(t *testing.T) { benchScale(t, 5000, false) })
+	t.Run("500", func(t *testing.T) { benchScale(t, 500, 20) })
+	t.Run("5000", func(t *testing.T) { benchScale(t, 5000, 0) })
 }
 
-func benchScale(t *testing.T, many int, live bool) {
+// benchScale lets workers come, so many a second, and live. Without a number they come at once, and do no more.
+func benchScale(t *testing.T, many, second int) {
+	live := second > 0
 	f := newFleet(t, "testdata/scale.yaml")
 	f.Start()
 	f.Wait(formLimit, "the control plane serves", f.formed)
@@ -41,7 +43,7 @@ func benchScale(t *testing.T, many int, live bool) {
 	defer stop()
 	began, before := time.Now(), f.slipwayd("cp1")
 	approvals := watchApprovals(ctx, admin)
-	waited := f.joinAll(ctx, nodes, approvals, live)
+	waited := f.joinAll(ctx, nodes, approvals, second)
 	approved := time.Since(began)
 	f.Wait(scaleLimit, "all entries are kept", func() error { return admin.count("/api/v1/namespaces/slipway-nodes/configmaps", "", many) })
 	f.Wait(scaleLimit, "all nodes are labelled", func() error {
@@ -49,7 +51,11 @@ func benchScale(t *testing.T, many int, live bool) {
 	})
 	settled, busy := time.Since(began), f.slipwayd("cp1").since(before)
 
-	fmt.Printf("\n| %d nodes | | goal |\n|---|---|---|\n", many)
+	how := fmt.Sprintf("%d at a time", atATime)
+	if live {
+		how = fmt.Sprintf("%d a second", second)
+	}
+	fmt.Printf("\n| %d nodes, %s | | goal |\n|---|---|---|\n", many, how)
 	row := func(what, value, goal string) { fmt.Printf("| %s | %s | %s |\n", what, value, goal) }
 	row("all approved", seconds(approved), "")
 	row("all entries kept, all nodes labelled", seconds(settled), "")
@@ -127,10 +133,11 @@ const (
 	joinLimit = 5 * time.Minute
 )
 
-// joinAll lets all nodes join, and those that live go on until the context ends. It gives how long each waited for its certificate to be
-// approved, the shortest first.
-func (f *fleet) joinAll(ctx context.Context, nodes []*simulated, approvals *approvals, live bool) []time.Duration {
+// joinAll lets all nodes join, so many a second, and go on until the context ends, or all at once, and no more. It gives how long each
+// waited for its certificate to be approved, the shortest first.
+func (f *fleet) joinAll(ctx context.Context, nodes []*simulated, approvals *approvals, second int) []time.Duration {
 	f.t.Helper()
+	live := second > 0
 	places := make(chan struct{}, atATime)
 	var mu sync.Mutex
 	var errs []error
@@ -138,6 +145,9 @@ func (f *fleet) joinAll(ctx context.Context, nodes []*simulated, approvals *appr
 	var wait sync.WaitGroup
 	for _, s := range nodes {
 		places <- struct{}{}
+		if live {
+			time.Sleep(time.Second / time.Duration(second))
+		}
 		wait.Go(func() {
 			defer func() { <-places }()
 			soon, cancel := context.WithTimeout(ctx, joinLimit)
