@@ -95,11 +95,12 @@ func (n *machine) renew(ctx context.Context, h *neighbourhood) error {
 	return errors.Join(errs...)
 }
 
-// words are the tags of control planes' lists, by name, as they said when they attested last: those that are etcd members do.
+// words are the tags of control planes' lists, by name, as they said when they attested last: those that are etcd members do. Only where
+// so many call that they come late does a node go by them; of a few each asks every time it looks.
 func (n *machine) words(planes []node.Node) map[string]string {
 	words := map[string]string{}
 	for _, v := range n.met.list(planes) {
-		if v.Attestation != nil && v.Attestation.List != "" {
+		if v.Attestation != nil && v.Attestation.List != "" && v.Attestation.Again > calm {
 			words[v.Name] = v.Attestation.List
 		}
 	}

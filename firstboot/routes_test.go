@@ -154,7 +154,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestWords: where control planes attest they say which list they have, and a node asks for it when that is news, and else never.
+// TestWords: where control planes attest they say which list they have, and among many nodes one asks for it when that is news, and else
+// never.
 func TestWords(t *testing.T) {
 	everything := []node.Role{node.Etcd, node.ControlPlane}
 	w := newWorld(t, contract(t, node.Node{Name: "w1", Roles: []node.Role{node.Worker}},
@@ -163,9 +164,10 @@ func TestWords(t *testing.T) {
 	p := &planes{lists: map[string]peer.List{"cp1": older, "cp2": older, "cp3": older}}
 	w.start()
 	w.node.peers = p
+	again := time.Minute
 	says := func(name string, list peer.List) {
 		p.lists[name] = list
-		w.node.met.put(view{Name: name, Attestation: &peer.Attestation{List: list.Tag}})
+		w.node.met.put(view{Name: name, Attestation: &peer.Attestation{List: list.Tag, Again: again}})
 	}
 	for _, step := range []struct {
 		what  string
@@ -182,6 +184,7 @@ func TestWords(t *testing.T) {
 		{"one is silent from here on", func() { w.node.met.put(view{Name: "cp1", Err: errNotMet}) }, "", newer},
 		{"it has changed again meanwhile", func() { says("cp2", older); p.lists["cp2"] = listOf(t, 24) }, "cp2", listOf(t, 24)},
 		{"its old word is no news", func() {}, "", listOf(t, 24)},
+		{"few nodes are left", func() { again = calm; says("cp2", older); says("cp3", older) }, "cp2", older},
 	} {
 		step.do()
 		p.asked = nil
