@@ -5,6 +5,8 @@
 // runs them. A Manager owns one folder per cluster: its state file, each node's disk overlay, logs and sockets. It
 // stops only what its own state file records and what /proc still shows to be that machine.
 //
+// Several nodes are on a switch of ours, package lan, which Up runs as a process, too.
+//
 // It does not build images or render configs, and it does not know what happens inside a guest.
 // The command line is that of QEMU >= 10: https://www.qemu.org/docs/master/system/invocation.html
 package qemu

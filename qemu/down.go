@@ -29,7 +29,7 @@ func (d downer) all(ctx context.Context, names []string) ([]Report, error) {
 		}
 		reports = append(reports, Report{Node: name, Did: did})
 	}
-	return reports, d.stopSwitch(ctx)
+	return reports, d.stopNetwork(ctx)
 }
 
 // pressAll presses every power button first, so that guests power off side by side. Whom it does not reach, node
@@ -91,20 +91,22 @@ func (d downer) stop(ctx context.Context, p *Running) (did string, err error) {
 	return "cut", p.kill(soon)
 }
 
-// stopSwitch ends the network once no node needs it.
-func (d downer) stopSwitch(ctx context.Context) error {
+// stopNetwork ends the user network and the switch once no node needs them.
+func (d downer) stopNetwork(ctx context.Context) error {
 	for _, ms := range d.st.Machines {
 		if ms.Process.alive() {
 			return nil
 		}
 	}
-	if d.st.Switch.alive() {
-		soon, cancel := context.WithTimeout(ctx, cutLimit)
-		defer cancel()
-		if err := d.st.Switch.kill(soon); err != nil {
-			return fmt.Errorf("stopping the network: %w", err)
+	for _, shared := range []**Running{&d.st.Network, &d.st.Switch} {
+		if (*shared).alive() {
+			soon, cancel := context.WithTimeout(ctx, cutLimit)
+			defer cancel()
+			if err := (*shared).kill(soon); err != nil {
+				return fmt.Errorf("stopping the network: %w", err)
+			}
 		}
+		*shared = nil
 	}
-	d.st.Switch = nil
 	return nil
 }

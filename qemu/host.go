@@ -8,7 +8,10 @@ import (
 )
 
 // Tools are the programs to use, as found by the caller; an empty path was not found.
-type Tools struct{ QEMU, Img string }
+type Tools struct {
+	QEMU, Img string
+	Switch    []string // the command that calls lan.Serve; it is given `--uplink SOCKET` and the nodes' sockets
+}
 
 // The names of the programs.
 const (
@@ -32,7 +35,7 @@ func Inspect(ctx context.Context, tools Tools, accel Accel, probeFile string) (H
 	if tools.Img == "" {
 		return Host{}, errNoTool(ToolImg)
 	}
-	h := Host{QEMU: tools.QEMU, Img: tools.Img, Accel: accel}
+	h := Host{QEMU: tools.QEMU, Img: tools.Img, Switch: tools.Switch, Accel: accel}
 	out, err := exec.CommandContext(ctx, tools.QEMU, "--version").Output()
 	if err != nil {
 		return Host{}, fmt.Errorf("asking %q for its version: %w", tools.QEMU, err)

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,14 +12,21 @@ const (
 	guestPeer = 7400
 )
 
-const switchDir = "switch"
+// The folders of what several nodes share.
+const (
+	switchDir  = "switch"
+	networkDir = "network"
+)
+
+// sockUplink is the switch's socket for the user network; those of the nodes end with .sock.
+const sockUplink = "uplink"
 
 // nicArgs gives the node its network card: straight on QEMU's user network when it is alone, else on the switch.
 // The guest sees it at a fixed PCI address, so its name is always enp0s3. romfile= : no network boot.
 func nicArgs(lab Lab, m Machine, ports map[string]Ports, opts Options) []string {
 	netdev := userNetdev(lab, ports, opts)
 	if len(lab.Machines) > 1 {
-		netdev = "stream,id=lan,server=off,reconnect-ms=500,addr.type=unix,addr.path=../../" + switchDir + "/" + m.Name + ".sock"
+		netdev = streamNetdev("lan", "../../"+switchDir+"/"+m.Name+".sock")
 	}
 	card := "virtio-net-pci"
 	if opts.VMware {
@@ -50,23 +58,30 @@ func userNetdev(lab Lab, ports map[string]Ports, opts Options) string {
 	return strings.Join(parts, ",")
 }
 
-// switchProcess is a QEMU without a machine: a hub with the user network and one socket a node on it. Nodes come
-// and go by themselves, so cutting one never cuts the others.
-func switchProcess(lab Lab, host Host, ports map[string]Ports, opts Options) Process {
-	argv := []string{host.QEMU,
+// switchProcess joins several nodes. Nodes come and go by themselves, so cutting one never cuts the others.
+func switchProcess(lab Lab, host Host) Process {
+	argv := append(slices.Clone(host.Switch), "--uplink", sockUplink)
+	for _, m := range lab.Machines {
+		argv = append(argv, m.Name+".sock")
+	}
+	return Process{Dir: switchDir, Argv: argv}
+}
+
+// networkProcess is a QEMU without a machine: the user network of several nodes, on the switch.
+func networkProcess(lab Lab, host Host, ports map[string]Ports, opts Options) Process {
+	return Process{Dir: networkDir, Argv: []string{host.QEMU,
 		"-name", processName(lab.Cluster, ""),
 		"-no-user-config", "-nodefaults", "-display", "none",
 		"-machine", "none",
 		"-netdev", userNetdev(lab, ports, opts),
 		"-netdev", "hubport,id=hub-lan,hubid=0,netdev=lan",
-	}
-	for i, m := range lab.Machines {
-		argv = append(argv,
-			"-netdev", fmt.Sprintf("stream,id=node%d,server=on,addr.type=unix,addr.path=%s.sock", i, m.Name),
-			"-netdev", fmt.Sprintf("hubport,id=hub-node%d,hubid=0,netdev=node%d", i, i))
-	}
-	argv = append(argv,
-		"-chardev", "socket,id=qmp,server=on,wait=off,path="+sockQMP,
-		"-mon", "chardev=qmp,mode=control")
-	return Process{Dir: switchDir, Argv: argv}
+		"-netdev", streamNetdev("switch", "../"+switchDir+"/"+sockUplink),
+		"-netdev", "hubport,id=hub-switch,hubid=0,netdev=switch",
+		"-chardev", "socket,id=qmp,server=on,wait=off,path=" + sockQMP,
+		"-mon", "chardev=qmp,mode=control"}}
+}
+
+// streamNetdev is a cable to a socket of the switch, plugged in again by itself when the switch starts anew.
+func streamNetdev(id, socket string) string {
+	return "stream,id=" + id + ",server=off,reconnect-ms=500,addr.type=unix,addr.path=" + socket
 }

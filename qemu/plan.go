@@ -29,8 +29,9 @@ type Extent struct{ Offset, Size int64 }
 type Host struct {
 	QEMU, Img  string // qemu-system-x86_64, qemu-img
 	Version    Version
-	Accel      Accel  // KVM or TCG
-	Code, Vars string // UEFI firmware: code (shared, read-only) and the template of each node's variables
+	Accel      Accel    // KVM or TCG
+	Code, Vars string   // UEFI firmware: code (shared, read-only) and the template of each node's variables
+	Switch     []string // see Tools
 }
 
 // Ports are forwarded from 127.0.0.1 to one node.
@@ -68,22 +69,23 @@ const CheckPort = "slipway.check"
 // https://coreos.github.io/ignition/supported-platforms/
 const IgnitionKey = "opt/com.coreos/config"
 
-// Process is one QEMU to run.
+// Process is one program to run.
 type Process struct {
-	Name string   // of the node; "" for the switch
+	Name string   // of the node; "" for the switch and the user network
 	Dir  string   // working directory, relative to the cluster's folder
 	Argv []string // the whole command line
-	Disk []string // the command that makes the node's disk, in Dir; none for the switch
+	Disk []string // the command that makes the node's disk, in Dir; none without a node
 }
 
-// Plan says which processes make up the cluster: one a node and, for several nodes, first a switch that joins them.
+// Plan says which processes make up the cluster: one a node and, for several nodes, first a switch that joins them and the
+// user network on it.
 func Plan(lab Lab, art Artefacts, host Host, ports map[string]Ports, opts Options) ([]Process, error) {
 	if err := checkVersion(host.Version, host.Accel, len(lab.Machines)); err != nil {
 		return nil, err
 	}
 	var all []Process
 	if len(lab.Machines) > 1 {
-		all = append(all, switchProcess(lab, host, ports, opts))
+		all = append(all, switchProcess(lab, host), networkProcess(lab, host, ports, opts))
 	}
 	for _, m := range lab.Machines {
 		all = append(all, Process{

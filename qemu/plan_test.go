@@ -29,7 +29,7 @@ func specOf(nodes int, edit ...func(*cluster.Spec)) *cluster.Spec {
 }
 
 func testHost(a Accel) Host {
-	return Host{QEMU: "/usr/bin/qemu-system-x86_64", Img: "/usr/bin/qemu-img", Version: Version{10, 0, 2}, Accel: a,
+	return Host{QEMU: "/usr/bin/qemu-system-x86_64", Img: "/usr/bin/qemu-img", Switch: []string{"/usr/bin/slipway", "qemu", "switch"}, Version: Version{10, 0, 2}, Accel: a,
 		Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd"}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // assignPorts gives every machine of the lab its forwards: the user's choice, else those it had, else free ones.
-// A node that runs, and all nodes while the switch of several runs, keep what they have.
+// A node that runs, and all nodes while what several share runs, keep what they have.
 func (u upper) assignPorts() error {
 	used := map[int]bool{}
 	for _, ms := range u.st.Machines {
@@ -14,7 +14,7 @@ func (u upper) assignPorts() error {
 	}
 	for _, m := range u.lab.Machines {
 		ms := u.st.Machines[m.Name]
-		if ms.Process.alive() || (u.st.Switch.alive() && ms.Ports != (Ports{})) {
+		if ms.Process.alive() || ((u.st.Switch.alive() || u.st.Network.alive()) && ms.Ports != (Ports{})) {
 			continue
 		}
 		fixed := u.req.Fixed[m.Name]

@@ -83,53 +83,75 @@ func waitFor(ctx context.Context, cond func() bool) error {
 	return nil
 }
 
-// start runs a process in a session of its own, so that it outlives this program, and waits until its monitor answers.
-func start(ctx context.Context, p Process, dir string) (*Running, error) {
+// start runs a process in a session of its own, so that it outlives this program, and waits until it is ready.
+func start(ctx context.Context, p Process, dir string, ready probe) (*Running, error) {
+	program := filepath.Base(p.Argv[0])
 	log, err := os.OpenFile(filepath.Join(dir, fileLog), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("starting qemu: %w", err)
+		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
 	defer log.Close()
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting qemu: %w", err)
+		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	r := &Running{PID: cmd.Process.Pid, Dir: dir, Argv: p.Argv}
-	if err := answering(ctx, dir, ended); err != nil {
+	if err := answering(ctx, dir, ended, ready); err != nil {
 		cmd.Process.Kill()
-		return nil, fmt.Errorf("starting qemu: %w%s", err, logTail(dir))
+		return nil, fmt.Errorf("starting %s: %w%s", program, err, logTail(dir))
 	}
 	return r, nil
 }
 
-// startLimit is how long QEMU may take to open its monitor on a busy computer.
+// startLimit is how long a process may take to be ready on a busy computer.
 const startLimit = 60 * time.Second
 
-func answering(ctx context.Context, dir string, ended <-chan error) error {
+// probe finds out whether the process in dir is ready.
+type probe func(ctx context.Context, dir string) error
+
+// greetMonitor is the probe of a QEMU.
+func greetMonitor(ctx context.Context, dir string) error {
+	m, err := dialMonitor(ctx, dir)
+	if err == nil {
+		m.close()
+	}
+	return err
+}
+
+// dialSwitch is the probe of the switch, which opens the uplink's socket last.
+func dialSwitch(ctx context.Context, dir string) error {
+	conn, err := dialIn(ctx, dir, sockUplink)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+func answering(ctx context.Context, dir string, ended <-chan error, ready probe) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if m, err := dialMonitor(ctx, dir); err == nil {
-			m.close()
+		err := ready(ctx, dir)
+		if err == nil {
 			return nil
 		}
 		select {
 		case err := <-ended:
 			return fmt.Errorf("it ended at once (%v)", err)
 		case <-ctx.Done():
-			return fmt.Errorf("its monitor does not answer: %w", ctx.Err())
+			return fmt.Errorf("it does not answer (%v): %w", err, ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-// logTail is what QEMU itself said, for an error message.
+// logTail is what the process itself said, for an error message.
 func logTail(dir string) string {
 	data, err := os.ReadFile(filepath.Join(dir, fileLog))
 	data = bytes.TrimSpace(data)
@@ -140,5 +162,5 @@ func logTail(dir string) string {
 	if len(data) > most {
 		data = data[len(data)-most:]
 	}
-	return "\nqemu said: " + string(data)
+	return "\nit said: " + string(data)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"slipway/internal/testtool"
+	"slipway/qemu/lan"
 )
 
 // These tests run the real QEMU, but only its firmware: there is nothing on the disks.
@@ -22,7 +24,23 @@ func tools(t *testing.T) Tools {
 	for name, path := range map[string]*string{ToolQEMU: &found.QEMU, ToolImg: &found.Img} {
 		*path = testtool.Find(t, name)
 	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.Switch = []string{self, "switch"}
 	return found
+}
+
+// TestMain lets Up run this program as the switch.
+func TestMain(m *testing.M) {
+	if len(os.Args) < 2 || os.Args[1] != "switch" {
+		os.Exit(m.Run())
+	}
+	if err := lan.Serve(context.Background(), lan.Sockets{Uplink: os.Args[3], Nodes: os.Args[4:]}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 type bench struct {
@@ -162,17 +180,17 @@ func TestManyNodes(t *testing.T) {
 	expect(t, "n2 started", b.up(t, only))
 	expect(t, "n1 started, n2 already running", b.up(t))
 	st, err := LoadState(b.m.Dir)
-	if err != nil || !st.Switch.alive() {
-		t.Fatalf("no switch runs: %+v, %v", st.Switch, err)
+	if err != nil || !st.Switch.alive() || !st.Network.alive() {
+		t.Fatalf("no network runs: %+v, %+v, %v", st.Switch, st.Network, err)
 	}
 	b.down(t, DownRequest{Hard: true, Nodes: []string{"n1"}})
-	if !st.Switch.alive() {
+	if !st.Switch.alive() || !st.Network.alive() {
 		t.Error("stopping one node took the network from the other")
 	}
 	expect(t, "n1 powered on, n2 already running", b.up(t))
 	expect(t, "n1 cut, n2 cut", b.down(t, DownRequest{Hard: true}))
-	if st.Switch.alive() {
-		t.Error("the switch still runs with no node on it")
+	if st.Switch.alive() || st.Network.alive() {
+		t.Error("the network still runs with no node on it")
 	}
 }
 
@@ -217,7 +235,7 @@ func TestQEMUThatEnds(t *testing.T) {
 	req := b.req
 	req.Host.Code = "/nonexistent/firmware.fd"
 	_, err := b.m.Up(t.Context(), req)
-	if err == nil || !strings.Contains(err.Error(), "qemu said") || !strings.Contains(err.Error(), "/nonexistent/firmware.fd") {
+	if err == nil || !strings.Contains(err.Error(), "it said") || !strings.Contains(err.Error(), "/nonexistent/firmware.fd") {
 		t.Fatalf("want qemu's own words, got %v", err)
 	}
 	expect(t, "n1 powered on", b.up(t))

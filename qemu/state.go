@@ -17,7 +17,8 @@ import (
 type State struct {
 	Cluster  string                  `json:"cluster"`
 	Machines map[string]MachineState `json:"machines"`
-	Switch   *Running                `json:"switch,omitempty"` // of several nodes
+	Switch   *Running                `json:"switch,omitempty"`  // of several nodes
+	Network  *Running                `json:"network,omitempty"` // on the switch; state of former versions has none
 }
 
 // MachineState is one node's part.

@@ -34,9 +34,12 @@ func (u upper) all(ctx context.Context, names []string) ([]Report, error) {
 	}
 	var reports []Report
 	for _, p := range procs {
-		if p.Name == "" {
+		switch {
+		case p.Dir == switchDir:
 			err = u.startSwitch(ctx, p)
-		} else if slices.Contains(names, p.Name) {
+		case p.Dir == networkDir:
+			err = u.startNetwork(ctx, p)
+		case slices.Contains(names, p.Name):
 			var r Report
 			if r, err = u.node(ctx, p); err == nil {
 				reports = append(reports, r)
@@ -77,21 +80,43 @@ func (u upper) plan() ([]Process, error) {
 	return Plan(u.lab, u.req.Artefacts, u.req.Host, ports, u.req.Options)
 }
 
-// startSwitch starts the network of several nodes, unless it runs.
-func (u upper) startSwitch(ctx context.Context, p Process) error {
+// startSwitch starts what joins several nodes, unless it runs. One that runs with another command line goes first: it
+// has no socket for a node that is new in the spec, or is the hub of former versions, which holds the ports of the user
+// network. Nodes that run plug themselves in again.
+func (u upper) startSwitch(ctx context.Context, p Process) (err error) {
 	if u.st.Switch.alive() {
+		if slices.Equal(u.st.Switch.Argv, p.Argv) {
+			return nil
+		}
+		soon, cancel := context.WithTimeout(ctx, cutLimit)
+		defer cancel()
+		if err := u.st.Switch.kill(soon); err != nil {
+			return fmt.Errorf("stopping the former switch: %w", err)
+		}
+	}
+	if u.st.Switch, err = u.startShared(ctx, p, dialSwitch); err != nil {
+		return fmt.Errorf("starting the switch: %w", err)
+	}
+	return nil
+}
+
+// startNetwork starts the user network of several nodes, unless it runs.
+func (u upper) startNetwork(ctx context.Context, p Process) (err error) {
+	if u.st.Network.alive() {
 		return nil
 	}
+	if u.st.Network, err = u.startShared(ctx, p, greetMonitor); err != nil {
+		return fmt.Errorf("starting the network: %w", err)
+	}
+	return nil
+}
+
+func (u upper) startShared(ctx context.Context, p Process, ready probe) (*Running, error) {
 	dir := filepath.Join(u.dir, p.Dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("starting the network: %w", err)
+		return nil, err
 	}
-	r, err := start(ctx, p, dir)
-	if err != nil {
-		return fmt.Errorf("starting the network: %w", err)
-	}
-	u.st.Switch = r
-	return nil
+	return start(ctx, p, dir, ready)
 }
 
 // node switches one node on.
@@ -119,7 +144,7 @@ func (u upper) node(ctx context.Context, p Process) (Report, error) {
 	if err := markPowerOn(filepath.Join(dir, fileSerial)); err != nil {
 		return report, fmt.Errorf("starting node %q: %w", p.Name, err)
 	}
-	if ms.Process, err = start(ctx, p, dir); err != nil {
+	if ms.Process, err = start(ctx, p, dir, greetMonitor); err != nil {
 		return report, fmt.Errorf("starting node %q: %w", p.Name, err)
 	}
 	ms.Accel = u.req.Host.Accel

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -38,7 +39,7 @@ KVM is used only if a probe shows that it really runs a guest; else QEMU >= 10 e
 	}
 	cmd.PersistentFlags().StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	cmd.PersistentFlags().StringVarP(&o.out, "output", "o", "out", "the folder with the image and the nodes' configs; machines are kept in its qemu/")
-	for _, verb := range []func(streams, *qemuOptions) *cobra.Command{newQEMUUpCmd, newQEMUDownCmd, newQEMUStatusCmd, newQEMUConsoleCmd} {
+	for _, verb := range []func(streams, *qemuOptions) *cobra.Command{newQEMUUpCmd, newQEMUDownCmd, newQEMUStatusCmd, newQEMUConsoleCmd, newQEMUSwitchCmd} {
 		cmd.AddCommand(verb(s, &o))
 	}
 	return cmd
@@ -81,11 +82,16 @@ func (o qemuOptions) artefacts(lab qemu.Lab) (qemu.Artefacts, error) {
 }
 
 // qemuTools finds the programs on the search path; one that is missing stays empty and is reported by qemu.Inspect.
-func qemuTools() qemu.Tools {
-	var t qemu.Tools
+// The switch is a verb of this program.
+func qemuTools() (qemu.Tools, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return qemu.Tools{}, fmt.Errorf("looking for the switch: %w", err)
+	}
+	t := qemu.Tools{Switch: []string{self, "qemu", "switch"}}
 	t.QEMU, _ = exec.LookPath(qemu.ToolQEMU)
 	t.Img, _ = exec.LookPath(qemu.ToolImg)
-	return t
+	return t, nil
 }
 
 // oneNode is the node that the user means: the named one, or the only one.

@@ -77,8 +77,12 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 	if err := m.Check(req); err != nil {
 		return err
 	}
+	tools, err := qemuTools()
+	if err != nil {
+		return err
+	}
 	probe := filepath.Join(filepath.Dir(m.Dir), "kvm.json")
-	if req.Host, err = qemu.Inspect(ctx, qemuTools(), qemu.Accel(o.accel), probe); err != nil {
+	if req.Host, err = qemu.Inspect(ctx, tools, qemu.Accel(o.accel), probe); err != nil {
 		return err
 	}
 	reports, err := m.Up(ctx, req)

@@ -88,6 +88,7 @@ func refusals() [][]string {
 		{"qemu", "down", "-f", "good.yaml", "n2", "--json"},
 		{"qemu", "status", "-f", "bad.yaml", "--json"},
 		{"qemu", "console", "-f", "good.yaml", "n2"},
+		{"qemu", "switch", "--uplink", "new"},
 		{"vsphere", "import", "-f", "bad.yaml"},
 		{"vsphere", "import", "-f", "bad.yaml", "--json"},
 		{"vsphere", "deploy", "-f", "bad.yaml"},
