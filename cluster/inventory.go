@@ -136,6 +136,14 @@ func (s *Spec) APIEndpoint() (host string, port int) {
 	return "", node.APIPort
 }
 
+// APIPortOf is where the cluster's API is on a node that has it: its balancer's port before that of its own API server.
+func (s *Spec) APIPortOf(n Node) int {
+	if slices.Contains(n.Roles, RoleLB) {
+		return s.Network.LoadBalancer.Port
+	}
+	return node.APIPort
+}
+
 // onlyBalancer is the dedicated balancer that needs no VIP because there is no other.
 func (s *Spec) onlyBalancer() (Node, bool) {
 	balancers := s.NodesWith(RoleLB)

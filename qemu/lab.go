@@ -22,6 +22,7 @@ type Machine struct {
 	Name    string
 	Address netip.Addr
 	MAC     string // empty: derived from cluster id and name
+	APIPort int    // where the cluster's API is on it, if it has one: of its balancer before that of its API server
 }
 
 // mac returns the machine's own address or one in QEMU's range 52:54:00 that only depends on cluster and name.

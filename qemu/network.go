@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// The guest ports behind Ports.
-const (
-	guestAPI  = 6443
-	guestPeer = 7400
-)
+// guestPeer is the guest port behind Ports.Peer.
+const guestPeer = 7400
 
 // The folders of what several nodes share.
 const (
@@ -52,7 +49,7 @@ func userNetdev(lab Lab, ports map[string]Ports, opts Options) string {
 			continue
 		}
 		parts = append(parts,
-			fmt.Sprintf("hostfwd=tcp:127.0.0.1:%d-%v:%d", p.API, m.Address, guestAPI),
+			fmt.Sprintf("hostfwd=tcp:127.0.0.1:%d-%v:%d", p.API, m.Address, m.APIPort),
 			fmt.Sprintf("hostfwd=tcp:127.0.0.1:%d-%v:%d", p.Peer, m.Address, guestPeer))
 	}
 	return strings.Join(parts, ",")

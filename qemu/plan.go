@@ -36,8 +36,8 @@ type Host struct {
 
 // Ports are forwarded from 127.0.0.1 to one node.
 type Ports struct {
-	API  int `json:"api"`  // to the node's 6443
-	Peer int `json:"peer"` // to the node's 7400
+	API  int `json:"api"`  // to the node's balancer, or else its API server
+	Peer int `json:"peer"` // to the node's peer API
 }
 
 // Options are the user's choices.

@@ -85,7 +85,10 @@ func TestPlan(t *testing.T) {
 			s.Nodes[0].Interface.MAC = "52:54:00:12:34:56"
 			s.Network.DNS = []string{"9.9.9.9", "10.77.0.99"}
 		}), testHost(KVM), open},
-		{"many", specOf(3, func(s *cluster.Spec) { s.Network.Gateway, s.Network.VIP = "", "10.77.0.1" }), testHost(TCG), testOptions},
+		{"many", specOf(3, func(s *cluster.Spec) {
+			s.Network.Gateway, s.Network.VIP, s.Network.LoadBalancer.Port = "", "10.77.0.1", 8443
+			s.Nodes[0].Roles = []cluster.Role{cluster.RoleLB}
+		}), testHost(TCG), testOptions},
 		{"vmware", specOf(1), testHost(TCG), vmware},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

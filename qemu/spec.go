@@ -21,7 +21,7 @@ func FromSpec(spec *cluster.Spec) (Lab, error) {
 			return Lab{}, errSubnets(lab.Subnet, prefix.Masked())
 		}
 		lab.Subnet = prefix.Masked()
-		lab.Machines = append(lab.Machines, Machine{Name: n.Name, Address: prefix.Addr(), MAC: n.Interface.MAC})
+		lab.Machines = append(lab.Machines, Machine{Name: n.Name, Address: prefix.Addr(), MAC: n.Interface.MAC, APIPort: spec.APIPortOf(n)})
 	}
 	if !lab.Subnet.Addr().Is4() || lab.Subnet.Bits() > 28 {
 		return Lab{}, errSubnetSmall(lab.Subnet)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -27,6 +28,7 @@ type askOptions struct {
 	clusterOptions
 	nodes     []string
 	addresses []string
+	machines  string // output folder of slipway qemu; empty: nodes are at their own addresses
 }
 
 func (o *askOptions) addFlags(cmd *cobra.Command) { o.addFlagsAs(cmd, "f") }
@@ -35,10 +37,12 @@ func (o *askOptions) addFlags(cmd *cobra.Command) { o.addFlagsAs(cmd, "f") }
 func (o *askOptions) addFlagsAs(cmd *cobra.Command, file string) {
 	o.clusterOptions.addFlagsAs(cmd, file)
 	cmd.Flags().StringArrayVar(&o.addresses, "address", nil, "HOST:PORT of the node's peer API when it is not the spec's, or NODE=HOST:PORT; may be repeated")
+	cmd.Flags().StringVar(&o.machines, "qemu", "", qemuFlagHelp)
 }
 
-const askHelp = `Nodes are asked at their peer API (port 7400) with the operator's certificate from the secrets. Behind a port forward say
---address: a node proves itself by its name, whatever the address.`
+const askHelp = `Nodes are asked at their peer API (port 7400) with the operator's certificate from the secrets. Of machines of
+slipway qemu say --qemu and its output folder, behind other port forwards --address: a node proves itself by its name, whatever the
+address.`
 
 // target is a node with a client for it.
 type target struct {
@@ -112,6 +116,13 @@ func (o *askOptions) where(spec *cluster.Spec) (map[string]string, error) {
 			return nil, fmt.Errorf("reading address of node %q: %w", n.Name, err)
 		}
 		known[n.Name] = net.JoinHostPort(prefix.Addr().String(), strconv.Itoa(node.PeerPort))
+	}
+	if o.machines != "" {
+		ports, err := forwardedPeers(spec, o.machines)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(known, ports)
 	}
 	where := map[string]string{}
 	for _, name := range o.nodes {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,7 +13,7 @@ import (
 
 func newKubeconfigCmd(s streams) *cobra.Command {
 	var o clusterOptions
-	var out, server string
+	var out, server, machines string
 	cmd := &cobra.Command{
 		Use:   "kubeconfig",
 		Short: "Write an administrator's kubeconfig",
@@ -22,17 +23,21 @@ it an administrator (group system:masters).
 ` + exitCodeHelp,
 		Example: "  slipway kubeconfig -f cluster.yaml -o kubeconfig && kubectl --kubeconfig kubeconfig get nodes",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return runKubeconfig(s, o, out, server) },
+		RunE:    func(*cobra.Command, []string) error { return runKubeconfig(s, o, out, server, machines) },
 	}
 	o.addFlags(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "-", "the file to write, mode 0600; - for standard output")
 	cmd.Flags().StringVar(&server, "server", "", "URL of the API, for example behind a port forward")
+	cmd.Flags().StringVar(&machines, "qemu", "", qemuFlagHelp)
 	return cmd
 }
 
-func runKubeconfig(s streams, o clusterOptions, out, server string) error {
+func runKubeconfig(s streams, o clusterOptions, out, server, machines string) error {
 	if err := checkServer(server); err != nil {
 		return err
+	}
+	if server != "" && machines != "" {
+		return usageError{errors.New("reading the command line: --server and --qemu both say where the API is")}
 	}
 	loaded, err := s.load(o.spec)
 	if err != nil {
@@ -46,7 +51,12 @@ func runKubeconfig(s streams, o clusterOptions, out, server string) error {
 	if err := p.Check(loaded.Spec.Cluster.ID); err != nil {
 		return err
 	}
-	if server == "" {
+	switch {
+	case machines != "":
+		if server, err = forwardedAPI(loaded.Spec, machines); err != nil {
+			return err
+		}
+	case server == "":
 		host, port := loaded.Spec.APIEndpoint()
 		server = "https://" + net.JoinHostPort(host, strconv.Itoa(port))
 	}

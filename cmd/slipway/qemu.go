@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cluster"
 	"slipway/cluster/ignition"
 	"slipway/qemu"
 )
@@ -51,7 +52,12 @@ func (o qemuOptions) manager(s streams) (qemu.Manager, error) {
 	if err != nil {
 		return qemu.Manager{}, err
 	}
-	lab, err := qemu.FromSpec(loaded.Spec)
+	return o.managerOf(loaded.Spec)
+}
+
+// managerOf is manager for who has read the spec.
+func (o qemuOptions) managerOf(spec *cluster.Spec) (qemu.Manager, error) {
+	lab, err := qemu.FromSpec(spec)
 	if err != nil {
 		return qemu.Manager{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -58,8 +57,8 @@ func checkNodeReady(t *testing.T, n *node) {
 
 // checkAPIOutside: the kubeconfig that the operator gets works through the forwarded port, and a stranger does not.
 func checkAPIOutside(t *testing.T, n *node) {
-	server := fmt.Sprintf("https://127.0.0.1:%d", n.machine(t).Ports.API)
-	kubeconfig := n.lab.slipway(t, "kubeconfig", "-f", n.lab.spec, "--server", server)
+	kubeconfig := n.lab.slipway(t, "kubeconfig", "-f", n.lab.spec, "--qemu", n.out)
+	server := regexp.MustCompile(`https://127\.0\.0\.1:\d+`).FindString(kubeconfig)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(field(t, kubeconfig, "certificate-authority-data"))
 	pair, err := tls.X509KeyPair(field(t, kubeconfig, "client-certificate-data"), field(t, kubeconfig, "client-key-data"))

@@ -168,16 +168,14 @@ func (n *node) WaitStatus(t *testing.T, limit time.Duration, what string, good f
 // waitServing waits as an operator does.
 func (n *node) waitServing(t *testing.T) {
 	t.Helper()
-	peer := fmt.Sprintf("127.0.0.1:%d", n.machine(t).Ports.Peer)
-	n.lab.slipway(t, "wait", "-f", n.lab.spec, "--address", peer, "--timeout", serveLimit.String())
+	n.lab.slipway(t, "wait", "-f", n.lab.spec, "--qemu", n.out, "--timeout", serveLimit.String())
 }
 
 // statusAnswers asks the node over its network, as an operator does. It may still form.
 func (n *node) statusAnswers(t *testing.T) {
 	t.Helper()
-	peer := fmt.Sprintf("127.0.0.1:%d", n.machine(t).Ports.Peer)
 	var all []status
-	out := n.lab.slipway(t, "status", "-f", n.lab.spec, "--address", peer, "--json")
+	out := n.lab.slipway(t, "status", "-f", n.lab.spec, "--qemu", n.out, "--json")
 	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || !all[0].done("etcd") {
 		t.Errorf("slipway status: %v\n%s", err, out)
 	}
