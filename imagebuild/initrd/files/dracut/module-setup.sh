@@ -39,6 +39,7 @@ install() {
     inst_simple "$moddir/config" /usr/lib/slipway/config
     inst_simple "$moddir/failed" /usr/lib/slipway/failed
     inst_simple "$moddir/20-ether.network" /etc/systemd/network/20-ether.network
+    inst_simple "$moddir/manager.conf" /etc/systemd/system.conf.d/10-slipway.conf
 
     # Copied, not inst_simple: emergency.target and rescue.target replace those that systemd-initrd brought, whose
     # shells must not be here at all.
