@@ -36,6 +36,7 @@ type progress struct {
 	working    bool
 	tries      int // failed ones in a row
 	polls      int // waiting ones in a row
+	late       int // those in a row that took longer than they may
 	waiting    string
 	err        error
 	next       time.Time
@@ -131,7 +132,7 @@ func (e *Engine) serving() bool {
 
 // try observes, acts if it must, and takes down what came of it.
 func (e *Engine) try(parent context.Context, s Step) {
-	ctx, cancel := context.WithTimeout(parent, s.limit())
+	ctx, cancel := context.WithTimeout(parent, e.limit(s))
 	defer cancel()
 	found, err := s.Observe(ctx)
 	if err == nil && found.act {
@@ -147,6 +148,9 @@ func (e *Engine) try(parent context.Context, s Step) {
 	e.change(func() {
 		p := e.progress[s.Name]
 		p.trying, p.working = false, false
+		if p.late++; ctx.Err() == nil {
+			p.late = 0
+		}
 		if parent.Err() == nil {
 			now := e.Clock.Now()
 			p.settle(found, err, now, e.beat(s, now))
@@ -156,6 +160,14 @@ func (e *Engine) try(parent context.Context, s Step) {
 	case e.ended <- struct{}{}:
 	default: // it is known already
 	}
+}
+
+// limit is how long a try may take: twice as long after each that took too long, up to eight times the step's own. A machine on a host
+// that is busy, as when a whole site is switched on, would else begin the same work again and again and never end it.
+func (e *Engine) limit(s Step) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return s.limit() << min(e.progress[s.Name].late, 3)
 }
 
 // change alters what is known, and tells it.

@@ -116,3 +116,36 @@ func TestAtTheSameTime(t *testing.T) {
 		t.Errorf("Run = %v; the stuck step has ended: %v", err, ended)
 	}
 }
+
+// TestSlowHost: a step that takes too long gets more time with each try, and what it had before once it ends in time.
+func TestSlowHost(t *testing.T) {
+	w := newWorld(t, single(t))
+	j, err := journal.Open(Prefix(w.root), "demo/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick := false
+	e := &Engine{Node: "n1", Clock: fakeClock{w}, Journal: j, Notices: func() []status.Notice { return nil }, Report: func(status.Document) {}}
+	slow := Step{Name: "slow", Limit: time.Millisecond, Act: nothing, Observe: func(ctx context.Context) (Finding, error) {
+		if quick {
+			return OK(), nil
+		}
+		<-ctx.Done()
+		return Finding{}, ctx.Err()
+	}}
+	e.Steps = []Step{slow}
+	for _, want := range []time.Duration{2, 4, 8, 8, 8} {
+		if err := e.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Minute)
+		if got := e.limit(slow); got != want*time.Millisecond {
+			t.Errorf("the next try may take %s, want %d times the step's own", got, want)
+		}
+	}
+	quick = true
+	e.Steps[0].Limit = time.Minute
+	if err := e.Pass(t.Context()); err != nil || e.limit(slow) != time.Millisecond {
+		t.Errorf("in time: %v, and the next try may take %s", err, e.limit(slow))
+	}
+}
