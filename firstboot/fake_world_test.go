@@ -337,7 +337,11 @@ func shows(args []string, one func(unit string) string) string {
 func (w *fakeWorld) show(name string) string {
 	load, state := "loaded", "inactive"
 	if _, known := w.known[name]; !known && !slices.Contains(distroUnits, name) {
-		load = "not-found"
+		if data, err := os.ReadFile(w.path(unitDir + name)); err == nil { // systemd reads a unit when it is first asked for it
+			w.known[name] = string(data)
+		} else {
+			load = "not-found"
+		}
 	}
 	if _, running := w.units[name]; running {
 		state = "activating"

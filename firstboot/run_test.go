@@ -236,7 +236,7 @@ func TestDaemon(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if d := l.failing(t); d.Step != "files" || !strings.Contains(d.LastError, "systemctl") || len(d.Notices) > 0 {
+	if d := l.failing(t); d.Step != "apilb" || !strings.Contains(d.LastError, "systemctl") || len(d.Notices) > 0 {
 		t.Errorf("status %+v", d)
 	}
 	if a, err := l.client.Attest(context.Background(), peer.Testimony{}); err != nil || a.Cluster != "demo" || a.Formed || a.HasData || a.Unsure {

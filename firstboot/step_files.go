@@ -13,7 +13,7 @@ import (
 const (
 	unitDir      = "/run/systemd/system/"
 	manifestPath = "/var/lib/slipway/files.json" // paths that slipwayd wrote, so that it can take them back
-	reloadMarker = runDir + "/reload"            // units were touched, and systemd may not know yet
+	reloadMarker = runDir + "/reload"            // units that systemd may have read were touched, and it may not know yet
 )
 
 // target is one file that must be so.
@@ -121,14 +121,20 @@ func (n *machine) actFiles(ctx context.Context) error {
 	return n.reload(ctx)
 }
 
+// place writes a file. A unit that was not there, as each at a boot, systemd reads when it is first asked for it: to read all units
+// again takes it a third of a second, and an emulated one a minute.
 func (n *machine) place(t target) error {
 	same, err := n.matches(t.path, t.content, t.mode)
 	if err != nil || same {
 		return err
 	}
 	if t.unit {
-		if err := n.markReload(); err != nil {
+		if there, err := n.exists(t.path); err != nil {
 			return err
+		} else if there {
+			if err := n.markReload(); err != nil {
+				return err
+			}
 		}
 	}
 	return n.write(t.path, t.content, t.mode)

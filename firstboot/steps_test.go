@@ -89,7 +89,11 @@ func TestStaleFiles(t *testing.T) {
 	}
 	w.out, _ = roles.Render(w.cfg)
 	w.out.Files[0].Content = append(w.out.Files[0].Content, '\n')
+	w.out.Units[0].Content = append(w.out.Units[0].Content, '\n')
 	w.form(5 * time.Minute)
+	if got := w.known[w.out.Units[0].Name]; got != string(w.out.Units[0].Content) {
+		t.Errorf("systemd goes by the former %s: %q", w.out.Units[0].Name, got)
+	}
 	for name, there := range map[string]bool{"/etc/slipway/old": false, unitDir + "old.service": false, "/etc/slipway/user": true} {
 		if _, err := os.Stat(w.path(name)); os.IsNotExist(err) == there {
 			t.Errorf("%s: there should be %v, error %v", name, there, err)
