@@ -38,9 +38,11 @@ type fleet struct {
 	order []string
 }
 
-// node is one machine. Its disk outlives it: PowerCut and Start are a power cut, Wipe makes it blank.
+// node is one machine: a container, or a virtual one (virtual_test.go). Its disk outlives it: PowerCut and Start are a power cut,
+// Wipe makes it blank.
 type node struct {
 	name, address string
+	card          string // its network card's name
 	roles         []string
 	id            int
 	dir           string
@@ -87,7 +89,9 @@ func adapt(from, to string) error {
 		return fmt.Errorf("reading %s: %w", from, err)
 	}
 	for _, n := range doc["nodes"].([]any) {
-		n.(map[string]any)["interface"] = map[string]any{"name": "eth0"}
+		if n := n.(map[string]any); n["interface"] == nil {
+			n["interface"] = map[string]any{"name": "eth0"}
+		}
 	}
 	if data, err = yaml.Marshal(doc); err != nil {
 		return err
@@ -107,6 +111,7 @@ func (f *fleet) read() {
 		Nodes   []struct {
 			Name, Address string
 			Roles         []string
+			Interface     struct{ Name string }
 		}
 	}
 	if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -115,7 +120,7 @@ func (f *fleet) read() {
 	f.vip = doc.Network.VIP
 	for i, n := range doc.Nodes {
 		address, _, _ := strings.Cut(n.Address, "/")
-		f.nodes[n.Name] = &node{name: n.Name, address: address, roles: n.Roles, id: i, dir: filepath.Join(f.dir, n.Name)}
+		f.nodes[n.Name] = &node{name: n.Name, address: address, card: n.Interface.Name, roles: n.Roles, id: i, dir: filepath.Join(f.dir, n.Name)}
 		f.order = append(f.order, n.Name)
 		f.plug(f.nodes[n.Name])
 	}
@@ -124,6 +129,10 @@ func (f *fleet) read() {
 // plug makes the node's network namespace, with one card, eth0.
 func (f *fleet) plug(n *node) {
 	f.t.Helper()
+	if n.isVirtual() {
+		f.plugVirtual(n)
+		return
+	}
 	must(f.t, "ip", "netns", "add", n.name)
 	must(f.t, "ip", "link", "add", n.port(), "type", "veth", "peer", "name", "eth0", "address", n.mac(), "netns", n.name)
 	must(f.t, "ip", "link", "set", n.port(), "master", bridge)
@@ -175,6 +184,9 @@ func (f *fleet) Start(names ...string) {
 
 // boot is what the initrd does, and then the image's systemd as the container's first process.
 func (f *fleet) boot(n *node) error {
+	if n.isVirtual() {
+		return f.bootVirtual(n)
+	}
 	first, err := f.mountState(n)
 	if err != nil {
 		return err
@@ -338,6 +350,9 @@ func (f *fleet) link(name, to string) {
 }
 
 func (f *fleet) unmount(n *node) error {
+	if n.isVirtual() {
+		return nil
+	}
 	return errors.Join(removeCgroup(n.cgroup()), command("umount", filepath.Join(n.root(), "etc")), command("umount", filepath.Join(n.root(), "var")), command("umount", n.root()))
 }
 
@@ -349,7 +364,7 @@ func (f *fleet) Wipe(names ...string) {
 		if n.init != 0 {
 			f.t.Fatalf("%s is on", name)
 		}
-		if err := os.RemoveAll(filepath.Join(n.dir, "var")); err != nil {
+		if err := errors.Join(os.RemoveAll(filepath.Join(n.dir, "var")), os.RemoveAll(filepath.Join(n.dir, "disk.qcow2"))); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -365,7 +380,9 @@ func (f *fleet) close() {
 			f.PowerCut(name)
 		}
 		must(f.t, "ip", "link", "del", f.nodes[name].port()) // its namespace goes some time after its name
-		must(f.t, "ip", "netns", "del", name)
+		if !f.nodes[name].isVirtual() {
+			must(f.t, "ip", "netns", "del", name)
+		}
 	}
 }
 
@@ -402,7 +419,7 @@ func (f *fleet) explain() {
 	for _, name := range f.order {
 		said, _ := os.ReadFile(filepath.Join(f.nodes[name].dir, "console.log"))
 		f.t.Logf("console of %s:\n%s", name, tail(string(said), 12))
-		if f.nodes[name].init != 0 {
+		if n := f.nodes[name]; n.init != 0 && !n.isVirtual() {
 			journal, _ := f.In(name, "systemctl --failed --no-legend --plain; journalctl -b -p warning --no-pager -o cat | tail -n 15")
 			f.t.Logf("journal of %s:\n%s", name, journal)
 		}
