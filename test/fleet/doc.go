@@ -1,7 +1,7 @@
 // Package fleet runs many nodes at once, at native speed: each is a container whose root is that of the built image, with
 // the image's own units, a network namespace for its card and an Ignition config that `slipway ignition` made. What needs
 // a kernel of its own (boot loader, initrd, verity, modules) is tested in test/qemu instead; pods, which need more of one than many hosts
-// have, run on workers that are virtual machines on the same switch (virtual_test.go).
+// have, run on workers that are virtual machines on the same switch (pods_virtual_test.go).
 //
 //	go test -tags fleet -timeout 30m ./test/fleet
 //
