@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,9 +39,8 @@ func (o *askOptions) addFlagsAs(cmd *cobra.Command, file string) {
 	cmd.Flags().StringVar(&o.machines, "qemu", "", qemuFlagHelp)
 }
 
-const askHelp = `Nodes are asked at their peer API (port 7400) with the operator's certificate from the secrets. Of machines of
-slipway qemu say --qemu and its output folder, behind other port forwards --address: a node proves itself by its name, whatever the
-address.`
+const askHelp = `Nodes are asked at their peer API (port 7400) with the operator's certificate from the secrets. Of machines of slipway
+qemu say --qemu and its output folder, behind other port forwards --address: a node proves itself by its name, whatever the address.`
 
 // target is a node with a client for it.
 type target struct {
@@ -118,11 +116,13 @@ func (o *askOptions) where(spec *cluster.Spec) (map[string]string, error) {
 		known[n.Name] = net.JoinHostPort(prefix.Addr().String(), strconv.Itoa(node.PeerPort))
 	}
 	if o.machines != "" {
-		ports, err := forwardedPeers(spec, o.machines)
+		ports, err := forwarded(spec, o.machines)
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(known, ports)
+		for name, p := range ports {
+			known[name] = local(p.Peer)
+		}
 	}
 	where := map[string]string{}
 	for _, name := range o.nodes {

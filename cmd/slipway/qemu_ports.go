@@ -9,8 +9,8 @@ import (
 	"slipway/qemu"
 )
 
-// qemuFlagHelp is of the verbs that speak to nodes.
-const qemuFlagHelp = "the nodes are machines of `slipway qemu up -o OUT`: use their ports of 127.0.0.1"
+// qemuFlagHelp is of the verbs that speak to nodes. What stands in backquotes is the flag's value, in the help.
+const qemuFlagHelp = "the nodes are machines of slipway qemu up -o `OUT`: use their ports of 127.0.0.1"
 
 // forwarded are the ports at which the machines of an output folder are reached, by node.
 func forwarded(spec *cluster.Spec, out string) (map[string]qemu.Ports, error) {
@@ -32,19 +32,6 @@ func forwarded(spec *cluster.Spec, out string) (map[string]qemu.Ports, error) {
 		return nil, usageError{fmt.Errorf("looking for the machines of %q in %s: none was ever switched on\nhint: slipway qemu up -o %s", spec.Cluster.Name, out, out)}
 	}
 	return ports, nil
-}
-
-// forwardedPeers are where the nodes' peer APIs are forwarded to.
-func forwardedPeers(spec *cluster.Spec, out string) (map[string]string, error) {
-	ports, err := forwarded(spec, out)
-	if err != nil {
-		return nil, err
-	}
-	where := map[string]string{}
-	for name, p := range ports {
-		where[name] = local(p.Peer)
-	}
-	return where, nil
 }
 
 // forwardedAPI is the URL of a machine that has the API: of a load balancer before that of a control plane, which dies sooner.

@@ -18,8 +18,9 @@ func newStatusCmd(s streams) *cobra.Command {
 		Short: "Show how far each node's formation is, and how the cluster does",
 		Long: `Shows for each node, or each one named, its roles, the step it is at, what and whom it waits for, since when, and its last error;
 for etcd nodes and control planes the member (voter, leader, learner), the size of its database, where it is in raft's log, and whether
-the API server is ready; who holds the VIP; which certificate is the first to need a new config, and which were not renewed in time. Below stand notices: peers and callers that a node turned
-away and why, certificate requests that it will not approve, a journal that it could not read.
+the API server is ready; who holds the VIP; which certificate is the first to need a new config, and which were not renewed in time.
+Below stand notices: peers and callers that a node turned away and why, certificate requests that it will not approve, a journal that
+it could not read.
 
 With --watch it goes on: on a terminal as a screen of its own (q ends it), elsewhere as a line for each change.
 
