@@ -17,22 +17,22 @@ func (f *fleet) holders() []string {
 	f.t.Helper()
 	card, err := net.InterfaceByName(bridge)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	fd, err := syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, int(order(syscall.ETH_P_ARP)))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	defer syscall.Close(fd)
 	everybody := &syscall.SockaddrLinklayer{Protocol: order(syscall.ETH_P_ARP), Ifindex: card.Index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
 	if err := syscall.Sendto(fd, question(card.HardwareAddr, netip.MustParseAddr(gateway), netip.MustParseAddr(f.vip)), 0, everybody); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	var found []string
 	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
 		wait := syscall.NsecToTimeval(max(1, int64(time.Until(end))))
 		if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &wait); err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		var p [64]byte
 		n, _, err := syscall.Recvfrom(fd, p[:], 0)

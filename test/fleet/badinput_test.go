@@ -107,7 +107,7 @@ func (f *fleet) hand(name, old, other string) {
 		err = os.WriteFile(spec, []byte(strings.Replace(string(text), old, other, 1)), 0o644)
 	}
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	if strings.HasPrefix(old, "name: ") {
 		f.slipway("pki", "init", "-f", spec, "--secrets", secrets)
@@ -117,7 +117,7 @@ func (f *fleet) hand(name, old, other string) {
 	f.slipway("ignition", "-f", spec, "--secrets", secrets, "-o", dir)
 	configs, err := filepath.Glob(filepath.Join(dir, "*."+name+".ign"))
 	if err != nil || len(configs) != 1 {
-		f.t.Fatalf("configs of %s: %v, %v", name, configs, err)
+		f.fatalf("configs of %s: %v, %v", name, configs, err)
 	}
 	given := filepath.Join(dir, "root")
 	must(f.t, "mkdir", given)
@@ -130,7 +130,7 @@ func (f *fleet) configFile(name, file string) string {
 	f.t.Helper()
 	data, err := os.ReadFile(filepath.Join(f.node(name).etcUpper(), "slipway", file))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return string(data)
 }
@@ -138,7 +138,7 @@ func (f *fleet) configFile(name, file string) string {
 func (f *fleet) setConfigFile(name, file, text string) {
 	f.t.Helper()
 	if err := os.WriteFile(filepath.Join(f.node(name).etcUpper(), "slipway", file), []byte(text), 0o600); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 
@@ -161,7 +161,7 @@ func (f *fleet) journal(name string) string {
 	f.t.Helper()
 	data, err := os.ReadFile(f.journalPath(name))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return string(data)
 }
@@ -169,7 +169,7 @@ func (f *fleet) journal(name string) string {
 func (f *fleet) setJournal(name, text string) {
 	f.t.Helper()
 	if err := os.WriteFile(f.journalPath(name), []byte(text), 0o600); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 
@@ -178,7 +178,7 @@ func (f *fleet) etcdFiles(name string) string {
 	f.t.Helper()
 	out, err := f.image.run(f.dir, "find", filepath.Join(f.node(name).dir, "var/lib/etcd/member"), "-type", "f", "-printf", "%i %f %s\n")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return out
 }

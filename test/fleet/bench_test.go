@@ -98,6 +98,6 @@ func (f *fleet) onlyUnits(name string, units map[string]string) {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, unit), []byte(text), 0o644), os.Symlink("../"+unit, filepath.Join(wants, unit)))
 	}
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }

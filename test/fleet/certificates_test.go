@@ -55,7 +55,7 @@ func (f *fleet) shorten(name string, ends time.Time, certificates ...string) {
 		}
 		issuer, err := tls.LoadX509KeyPair(ca+".crt", ca+".key")
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		file := filepath.Join(secrets, "nodes", name, cert+".crt")
 		template := *f.certificate(file)
@@ -65,13 +65,13 @@ func (f *fleet) shorten(name string, ends time.Time, certificates ...string) {
 			err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 		}
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 	}
 	f.slipway("ignition", "-f", f.spec, "-o", f.dir)
 	for _, cert := range certificates {
 		if got := f.certificate(filepath.Join(secrets, "nodes", name, cert+".crt")).NotAfter; got.After(ends) {
-			f.t.Fatalf("slipway ignition gave %s another %s, until %s", name, cert, got)
+			f.fatalf("slipway ignition gave %s another %s, until %s", name, cert, got)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (f *fleet) certificate(file string) *x509.Certificate {
 	f.t.Helper()
 	cert, err := certificateOf(file)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return cert
 }
@@ -161,7 +161,7 @@ func (f *fleet) readySince(name string) string {
 	said, err := f.kubectl("get", "node", name, "-o", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.lastTransitionTime}{end}`)
 	since, ready := strings.CutPrefix(said, "True ")
 	if err != nil || !ready {
-		f.t.Fatalf("%s: %q, %v", name, said, err)
+		f.fatalf("%s: %q, %v", name, said, err)
 	}
 	return since
 }
@@ -171,7 +171,7 @@ func (f *fleet) serves(name string) *x509.Certificate {
 	f.t.Helper()
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", f.node(name).address+":10250", &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	defer conn.Close()
 	return conn.ConnectionState().PeerCertificates[0]
@@ -224,7 +224,7 @@ func (f *fleet) as(name, cert string) *http.Client {
 	pki := filepath.Join(f.node(name).etcUpper(), "slipway/pki")
 	pair, err := tls.LoadX509KeyPair(filepath.Join(pki, cert+".crt"), filepath.Join(pki, cert+".key"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}}}
 }
@@ -235,16 +235,16 @@ func (f *fleet) onlyItsOwn(name string) {
 	f.t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(f.dir, "secrets/nodes", name, "kubelet-client.crt"), filepath.Join(f.dir, "secrets/nodes", name, "kubelet-client.key"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	if end := f.ofConfig(name, "slipwayd").NotAfter; time.Now().Before(end) {
-		f.t.Fatalf("its certificate for the peer API ends %s", end)
+		f.fatalf("its certificate for the peer API ends %s", end)
 	}
 	client := f.as(name, "slipwayd")
 	for user, want := range map[string]string{"system:node:" + name: "", "system:node:cp1": `common name "system:node:cp1" is not "system:node:` + name, "kubernetes-admin": "is not"} {
 		request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: user, Organization: []string{"system:nodes"}}}, pair.PrivateKey.(crypto.Signer))
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		code, said := f.request(client, "kubelet-client", request)
 		if granted := code == http.StatusOK; granted != (want == "") || !granted && (code != http.StatusForbidden || !strings.Contains(said, want)) {
@@ -264,21 +264,21 @@ func (f *fleet) request(client *http.Client, cert string, request []byte) (code 
 	f.t.Helper()
 	body, err := json.Marshal(map[string]any{"name": cert, "request": request})
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	req, err := http.NewRequest(http.MethodPost, "https://"+f.node("cp1").address+":7400/v1/certificate", bytes.NewReader(body))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	req.Header.Set("Slipway-Cluster", f.cluster()+"/1")
 	resp, err := client.Do(req)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return resp.StatusCode, string(text)
 }
@@ -298,7 +298,7 @@ func (f *fleet) comesBack(name string) {
 	for _, kind := range []string{"client", "server"} {
 		c, err := f.own(name, kind)
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		last = later(last, c.NotAfter)
 	}

@@ -37,7 +37,7 @@ func (f *fleet) clusterID(name string) string {
 	f.t.Helper()
 	said, err := f.etcdctl(name, `endpoint status -w json | grep -o '"cluster_id":[0-9]*'`)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return said
 }
@@ -46,7 +46,7 @@ func (f *fleet) clusterID(name string) string {
 func (f *fleet) write(key string) {
 	f.t.Helper()
 	if _, err := f.etcdctl(f.with("etcd")[0].name, "put fleet/"+key+" value-of-"+key); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (f *fleet) await(good func() error) time.Duration {
 			said = line
 		}
 		if time.Since(begin) > formLimit {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		time.Sleep(500 * time.Millisecond)
 	}

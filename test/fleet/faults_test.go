@@ -39,7 +39,7 @@ func TestFaults(t *testing.T) {
 		{"F9", "a control plane's database is cut off", func(f *fleet) {
 			f.PowerCut("cp2")
 			if err := os.Truncate(filepath.Join(f.node("cp2").dir, "var/lib/etcd/member/snap/db"), 30000); err != nil {
-				f.t.Fatal(err)
+				f.fatal(err)
 			}
 			f.Start("cp2")
 		}},
@@ -233,11 +233,11 @@ func (f *fleet) setEpoch(n int) {
 	f.t.Helper()
 	data, err := os.ReadFile(f.spec)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	raised := strings.Replace(string(data), "cluster:\n", fmt.Sprintf("cluster:\n    epoch: %d\n", n), 1)
 	if err := os.WriteFile(f.spec, []byte(raised), 0o644); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.slipway("ignition", "-f", f.spec, "-o", f.dir)
 }
@@ -249,7 +249,7 @@ func (f *fleet) staysOut(names ...string) {
 		for _, name := range names {
 			// Nothing is said by a machine whose systemd does not answer yet.
 			if now, _ := f.In(name, "systemctl is-active etcd.service; ls /var/lib/etcd/member/wal 2>/dev/null; true"); now != "inactive" && now != "" {
-				f.t.Fatalf("etcd on %s: %s", name, now)
+				f.fatalf("etcd on %s: %s", name, now)
 			}
 		}
 	}
@@ -260,14 +260,14 @@ func (f *fleet) loseLog(name string) {
 	f.t.Helper()
 	logs, err := filepath.Glob(filepath.Join(f.node(name).dir, "var/lib/etcd/member/wal/*.wal"))
 	if err != nil || len(logs) == 0 {
-		f.t.Fatalf("%s has no log: %v", name, err)
+		f.fatalf("%s has no log: %v", name, err)
 	}
 	file, err := os.OpenFile(slices.Max(logs), os.O_WRONLY, 0)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	_, err = file.WriteAt(make([]byte, 4096), 512)
 	if err := errors.Join(err, file.Close()); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ package fleet_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,7 @@ type fleet struct {
 	vip   string // empty when there is none
 	nodes map[string]*node
 	order []string
+	why   string // the test ended
 }
 
 // node is one machine: a container, or a virtual one (virtual_test.go). Its disk outlives it: PowerCut and Start are a power cut,
@@ -104,7 +106,7 @@ func (f *fleet) read() {
 	f.t.Helper()
 	data, err := os.ReadFile(f.spec)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	var doc struct {
 		Network struct{ VIP string }
@@ -115,7 +117,7 @@ func (f *fleet) read() {
 		}
 	}
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.vip = doc.Network.VIP
 	for i, n := range doc.Nodes {
@@ -160,7 +162,7 @@ func (f *fleet) node(name string) *node {
 	f.t.Helper()
 	n, ok := f.nodes[name]
 	if !ok {
-		f.t.Fatalf("no node %s", name)
+		f.fatalf("no node %s", name)
 	}
 	return n
 }
@@ -174,10 +176,10 @@ func (f *fleet) Start(names ...string) {
 	for _, name := range names {
 		n := f.node(name)
 		if n.init != 0 {
-			f.t.Fatalf("%s is on", name)
+			f.fatalf("%s is on", name)
 		}
 		if err := f.boot(n); err != nil {
-			f.t.Fatalf("starting %s: %v", name, err)
+			f.fatalf("starting %s: %v", name, err)
 		}
 	}
 }
@@ -322,20 +324,20 @@ func (f *fleet) PowerCut(names ...string) {
 	for _, name := range names {
 		n := f.node(name)
 		if n.init == 0 {
-			f.t.Fatalf("%s is off", name)
+			f.fatalf("%s is off", name)
 		}
 		must(f.t, "ip", "link", "set", n.port(), "down")
 		if err := syscall.Kill(n.init, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			f.t.Fatalf("cutting %s's power: %v", name, err)
+			f.fatalf("cutting %s's power: %v", name, err)
 		}
 		select {
 		case <-n.off:
 		case <-time.After(20 * time.Second):
-			f.t.Fatalf("%s does not go off", name)
+			f.fatalf("%s does not go off", name)
 		}
 		n.init, n.nspawn = 0, nil
 		if err := f.unmount(n); err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 	}
 }
@@ -362,10 +364,10 @@ func (f *fleet) Wipe(names ...string) {
 	for _, name := range names {
 		n := f.node(name)
 		if n.init != 0 {
-			f.t.Fatalf("%s is on", name)
+			f.fatalf("%s is on", name)
 		}
 		if err := errors.Join(os.RemoveAll(filepath.Join(n.dir, "var")), os.RemoveAll(filepath.Join(n.dir, "disk.qcow2"))); err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 	}
 }
@@ -374,6 +376,7 @@ func (f *fleet) Wipe(names ...string) {
 func (f *fleet) close() {
 	if f.t.Failed() {
 		f.explain()
+		f.t.Logf("%s failed: %s", f.t.Name(), cmp.Or(f.why, "see its errors above"))
 	}
 	for _, name := range f.order {
 		if f.nodes[name].init != 0 {
@@ -384,6 +387,18 @@ func (f *fleet) close() {
 			must(f.t, "ip", "netns", "del", name)
 		}
 	}
+}
+
+// fatal ends the test. What it says is said again below what the nodes said, where a reader of a long log begins.
+func (f *fleet) fatal(args ...any) {
+	f.t.Helper()
+	f.why = fmt.Sprint(args...)
+	f.t.Fatal(args...)
+}
+
+func (f *fleet) fatalf(format string, args ...any) {
+	f.t.Helper()
+	f.fatal(fmt.Sprintf(format, args...))
 }
 
 // In runs a shell script in a node and returns what it printed.
@@ -408,9 +423,9 @@ func (f *fleet) Wait(limit time.Duration, what string, good func() error) time.D
 			return time.Since(begin)
 		}
 		if time.Since(begin) > limit {
-			f.t.Fatalf("%s: not after %v: %v", what, limit, err)
+			f.fatalf("%s: not after %v: %v", what, limit, err)
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(f.pause())
 	}
 }
 
@@ -430,7 +445,7 @@ func (f *fleet) cluster() string {
 	f.t.Helper()
 	var doc struct{ Cluster string }
 	if err := json.Unmarshal([]byte(f.slipway("validate", "-f", f.spec, "--json")), &doc); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return doc.Cluster
 }
@@ -439,7 +454,7 @@ func (f *fleet) slipway(args ...string) string {
 	f.t.Helper()
 	out, err := f.image.run(f.dir, f.image.slipway(), args...)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return out
 }
@@ -487,7 +502,7 @@ func (f *fleet) mustIn(name, script string) string {
 	f.t.Helper()
 	said, err := f.In(name, script)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return said
 }

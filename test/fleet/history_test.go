@@ -75,11 +75,11 @@ func (f *fleet) etcdIdentity(n *node) *tls.Config {
 	secrets := filepath.Join(f.dir, "secrets")
 	pair, err := tls.LoadX509KeyPair(filepath.Join(secrets, "nodes", n.name, "etcd-client.crt"), filepath.Join(secrets, "nodes", n.name, "etcd-client.key"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	ca, err := os.ReadFile(filepath.Join(secrets, "etcd-ca.crt"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)

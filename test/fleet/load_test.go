@@ -42,7 +42,7 @@ func (f *fleet) moves() string {
 	for _, n := range f.with("lb") {
 		said, err := f.In(n.name, "journalctl -b -u slipway-keepalived -o cat --no-pager | grep Entering")
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		all = append(all, n.name+":\n"+said)
 	}

@@ -139,7 +139,7 @@ func (f *fleet) servicesAre(name string, units ...string) {
 		}
 	}
 	if err := json.Unmarshal([]byte(f.slipway("services", name, "-f", f.spec, "--json")), &doc); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	active := map[string]bool{}
 	for _, s := range doc.Services {
@@ -156,7 +156,7 @@ func (f *fleet) servicesAre(name string, units ...string) {
 func (f *fleet) followSees(name string) {
 	f.t.Helper()
 	if _, err := f.In(name, `systemd-run --quiet --unit=telltale /bin/sh -c 'cat /etc/slipway/pki/sa.key; while sleep 1; do echo a new line; done'`); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -166,7 +166,7 @@ func (f *fleet) followSees(name string) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	said, lines := "", 0
 	for s := bufio.NewScanner(out); lines < 3 && s.Scan(); {
@@ -192,18 +192,18 @@ func (f *fleet) othersAreRefused(from, to string) {
 	pki := filepath.Join(f.node(from).etcUpper(), "slipway/pki")
 	pair, err := tls.LoadX509KeyPair(filepath.Join(pki, "slipwayd.crt"), filepath.Join(pki, "slipwayd.key"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}}}
 	for path, want := range map[string]int{"status": http.StatusOK, "logs": http.StatusForbidden, "dmesg": http.StatusForbidden, "services": http.StatusForbidden, "health": http.StatusForbidden, "support": http.StatusForbidden} {
 		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s:7400/v1/%s", f.node(to).address, path), nil)
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		req.Header.Set("Slipway-Cluster", f.cluster()+"/1")
 		resp, err := client.Do(req)
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		resp.Body.Close()
 		if resp.StatusCode != want {
@@ -223,7 +223,7 @@ func (f *fleet) bundleIsWhole() {
 		}
 	}
 	if err := json.Unmarshal([]byte(f.slipway("support", "-f", f.spec, "-o", out, "--json")), &report); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	for _, n := range report.Nodes {
 		off := n.Node == "cp2" || n.Node == "cp3"
@@ -257,7 +257,7 @@ func (f *fleet) bundleIsWhole() {
 		return err
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 
@@ -288,7 +288,7 @@ func (f *fleet) secrets() []string {
 		return err
 	})
 	if err != nil || len(lines) < 20 {
-		f.t.Fatalf("%d lines of keys, %v", len(lines), err)
+		f.fatalf("%d lines of keys, %v", len(lines), err)
 	}
 	return lines
 }

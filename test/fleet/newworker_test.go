@@ -87,7 +87,7 @@ func (f *fleet) processes(names ...string) string {
 	for _, name := range names {
 		said, err := f.In(name, "stat -c '%Y %s' /etc/slipway/node.json; systemctl show --property=MainPID slipwayd etcd kube-apiserver kubelet | grep -v =0")
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		all = append(all, name+": "+strings.Join(strings.Fields(said), " "))
 	}
@@ -104,7 +104,7 @@ func (f *fleet) render(name, address string) string {
 		err = yaml.Unmarshal(text, &doc)
 	}
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	nodes := slices.DeleteFunc(doc["nodes"].([]any), func(n any) bool { return n.(map[string]any)["name"] == name })
 	doc["nodes"] = append(nodes, map[string]any{
@@ -115,7 +115,7 @@ func (f *fleet) render(name, address string) string {
 		err = errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(f.spec, text, 0o644), os.WriteFile(filepath.Join(dir, "cluster.yaml"), text, 0o644))
 	}
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.slipway("ignition", "-f", f.spec, "-o", dir)
 	return dir
@@ -130,7 +130,7 @@ func (f *fleet) configIn(dir, name string) string {
 func (f *fleet) add(name, address, config string) {
 	f.t.Helper()
 	if err := copyFile(config, filepath.Join(f.dir, f.cluster()+"."+name+".ign")); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.nodes[name] = &node{name: name, address: address, roles: []string{"worker"}, id: 100 + len(f.nodes), dir: filepath.Join(f.dir, name)}
 	f.plug(f.nodes[name])
@@ -159,7 +159,7 @@ func (f *fleet) forge(name, address string) string {
 	must(f.t, "cp", "-a", filepath.Join(f.dir, "secrets"), secrets)
 	for _, file := range []string{"slipway-ca.crt", "slipway-ca.key", "slipway-inventory.crt", "slipway-inventory.key"} {
 		if err := os.Remove(filepath.Join(secrets, file)); err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 	}
 	f.slipway("pki", "init", "-f", f.spec, "--secrets", secrets)
@@ -181,12 +181,12 @@ func (f *fleet) changed(text string, change func(map[string]any)) string {
 	f.t.Helper()
 	var contract map[string]any
 	if err := json.Unmarshal([]byte(text), &contract); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	change(contract)
 	out, err := json.Marshal(contract)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return string(out)
 }
@@ -196,11 +196,11 @@ func (f *fleet) editFile(config, path string, change func(string) string) {
 	f.t.Helper()
 	text, err := os.ReadFile(config)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	var ign map[string]any
 	if err := json.Unmarshal(text, &ign); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	found := false
 	for _, file := range ign["storage"].(map[string]any)["files"].([]any) {
@@ -211,7 +211,7 @@ func (f *fleet) editFile(config, path string, change func(string) string) {
 		contents := file["contents"].(map[string]any)
 		plain, err := url.PathUnescape(strings.TrimPrefix(contents["source"].(string), "data:,"))
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		contents["source"], found = "data:,"+url.PathEscape(change(plain)), true
 	}
@@ -219,7 +219,7 @@ func (f *fleet) editFile(config, path string, change func(string) string) {
 		err = os.WriteFile(config, text, 0o600)
 	}
 	if err != nil || !found {
-		f.t.Fatalf("changing %s in %s: found %v, %v", path, config, found, err)
+		f.fatalf("changing %s in %s: found %v, %v", path, config, found, err)
 	}
 }
 
@@ -257,7 +257,7 @@ func (f *fleet) approvedWithin(name string, limit time.Duration) {
 	f.t.Helper()
 	said, err := f.kubectl("get", "csr", "-o", "json")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	var list struct {
 		Items []struct {
@@ -272,14 +272,14 @@ func (f *fleet) approvedWithin(name string, limit time.Duration) {
 		}
 	}
 	if err := json.Unmarshal([]byte(said), &list); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	for _, r := range list.Items {
 		if r.Spec.Username != "system:node:"+name || r.Spec.SignerName != "kubernetes.io/kubelet-serving" {
 			continue
 		}
 		if len(r.Status.Conditions) == 0 || r.Status.Conditions[0].Type != "Approved" {
-			f.t.Fatalf("%s: %+v", name, r)
+			f.fatalf("%s: %+v", name, r)
 		}
 		took := r.Status.Conditions[0].LastUpdateTime.Sub(r.Metadata.CreationTimestamp)
 		f.t.Logf("%s's serving certificate was approved after %v", name, took)
@@ -315,7 +315,7 @@ func (f *fleet) ask(name string, addresses ...string) {
 		request.IPAddresses = append(request.IPAddresses, net.ParseIP(a))
 	}
 	if said, err := f.send(name, "greedy", "kubernetes.io/kubelet-serving", "server auth", request); err != nil {
-		f.t.Fatalf("%s: %v", said, err)
+		f.fatalf("%s: %v", said, err)
 	}
 }
 
@@ -324,11 +324,11 @@ func (f *fleet) send(as, object, signer, usage string, request *x509.Certificate
 	f.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, request, key)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	text, err := json.Marshal(map[string]any{
 		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": map[string]any{"name": object},
@@ -338,11 +338,11 @@ func (f *fleet) send(as, object, signer, usage string, request *x509.Certificate
 		},
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	file := filepath.Join(f.dir, object+".json")
 	if err := os.WriteFile(file, text, 0o644); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return f.kubectl("create", "-f", file, "--as", "system:node:"+as, "--as-group", "system:nodes", "--as-group", "system:authenticated")
 }

@@ -64,7 +64,7 @@ func (f *fleet) outage(happens func()) time.Duration {
 		last, longest, err := good, worst, why
 		mu.Unlock()
 		if time.Since(last) > time.Minute {
-			f.t.Fatalf("no answer at the VIP any more: %v", err)
+			f.fatalf("no answer at the VIP any more: %v", err)
 		}
 		if time.Since(since) > 5*time.Second && time.Since(last) < time.Second {
 			return longest

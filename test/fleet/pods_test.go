@@ -33,7 +33,7 @@ func (f *fleet) Pod(name string) (address string) {
 	f.t.Helper()
 	said, err := f.In(name, addPod)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	address, _, _ = strings.Cut(said, "/")
 	f.listen(name, "ip netns exec pod", "8080", "SYSTEM:echo "+name+" $SOCAT_PEERADDR")
@@ -46,7 +46,7 @@ func (f *fleet) listen(name, where, port, what string) {
 	f.t.Helper()
 	script := fmt.Sprintf("systemd-run --quiet --expand-environment=no --unit=port-%s %s socat TCP4-LISTEN:%s,fork,reuseaddr '%s'", port, where, port, what)
 	if _, err := f.In(name, script); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 
@@ -97,14 +97,14 @@ func (f *fleet) serve(address string) {
 	f.t.Helper()
 	text, err := os.ReadFile("testdata/service.yaml")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	file := filepath.Join(f.dir, "service.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "ADDRESS", address)), 0o644); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	if _, err := f.kubectl("apply", "--validate=false", "-f", file); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }
 
@@ -113,7 +113,7 @@ func (f *fleet) sourceTo(name, address string) string {
 	f.t.Helper()
 	said, err := f.In(name, "ip -j route get "+address+" | jq -r .[0].prefsrc")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return said
 }
@@ -156,12 +156,12 @@ func (f *fleet) flannelIsKept() {
 		}
 		req, err := http.NewRequest(method, "https://"+f.node("cp1").address+":6443"+c.path, strings.NewReader(c.patch))
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/merge-patch+json")
 		resp, err := client.Do(req)
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		said, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
@@ -177,11 +177,11 @@ func (f *fleet) flannelOf(name string) *http.Client {
 	pki := filepath.Join(f.node(name).etcUpper(), "slipway/pki")
 	pair, err := tls.LoadX509KeyPair(pki+"/flannel.crt", pki+"/flannel.key")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	ca, err := os.ReadFile(pki + "/ca.crt")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)

@@ -26,8 +26,8 @@ func TestVirtualWorkers(t *testing.T) {
 	took := f.Wait(virtualLimit, "all nodes serve", f.allServe)
 	t.Logf("all serve after %v", took.Round(time.Second))
 	f.ready("w1 10.244.1.0/24 True", "w2 10.244.2.0/24 True")
-	f.startChain()
-	took = f.Wait(5*time.Minute, "a question at either node port is answered by the pod on w2", f.chained)
+	f.startChain("w1", "w2")
+	took = f.Wait(5*time.Minute, "a question at either node port is answered by the pod on w2", f.chained("w1", "w2"))
 	t.Logf("pods answer each other %v later", took.Round(time.Second))
 }
 
@@ -51,19 +51,20 @@ func (f *fleet) allServe() error {
 	return err
 }
 
-func (f *fleet) startChain() {
+// startChain starts the two pods of chain.yaml on these nodes.
+func (f *fleet) startChain(near, far string) {
 	f.t.Helper()
 	image, err := f.kubectl("-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	text, err := os.ReadFile("testdata/chain.yaml")
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	file := filepath.Join(f.dir, "chain.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "IMAGE", image)), 0o644); err != nil {
-		f.t.Fatal(err)
+	if err := os.WriteFile(file, []byte(strings.NewReplacer("IMAGE", image, "NEAR", near, "FAR", far).Replace(string(text))), 0o644); err != nil {
+		f.fatal(err)
 	}
 	f.Wait(2*time.Minute, "the pods are taken", func() error {
 		_, err := f.kubectl("apply", "--validate=false", "-f", file)
@@ -71,18 +72,20 @@ func (f *fleet) startChain() {
 	})
 }
 
-// chained asks both workers at the node port of the near pod.
-func (f *fleet) chained() error {
-	for _, name := range []string{"w1", "w2"} {
-		resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(f.node(name).address, "30053"))
-		}}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		found, err := resolver.LookupHost(ctx, "any.example.")
-		cancel()
-		if err != nil || !slices.Equal(found, []string{"192.0.2.77"}) {
-			return fmt.Errorf("through %s: %v, %v", name, found, err)
+// chained asks nodes at the node port of the near pod.
+func (f *fleet) chained(nodes ...string) func() error {
+	return func() error {
+		for _, name := range nodes {
+			resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(f.node(name).address, "30053"))
+			}}
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			found, err := resolver.LookupHost(ctx, "any.example.")
+			cancel()
+			if err != nil || !slices.Equal(found, []string{"192.0.2.77"}) {
+				return fmt.Errorf("through %s: %v, %v", name, found, err)
+			}
 		}
+		return nil
 	}
-	return nil
 }

@@ -80,14 +80,14 @@ func (f *fleet) simulate(many int) ([]*simulated, *apiClient) {
 	f.t.Helper()
 	text, err := os.ReadFile(f.spec)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	for i := range many {
 		text = fmt.Appendf(text, "    - {name: worker-%d, roles: [worker], address: 10.99.%d.%d/16}\n", i+1, 16+i/250, 1+i%250)
 	}
 	dir := filepath.Join(f.dir, "simulated")
 	if err := os.WriteFile(f.spec, text, 0o644); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	began := time.Now()
 	must(f.t, f.image.slipway(), "ignition", "-f", f.spec, "--secrets", filepath.Join(f.dir, "secrets"), "-o", dir)
@@ -102,7 +102,7 @@ func (f *fleet) simulate(many int) ([]*simulated, *apiClient) {
 	})
 	card, err := exec.Command("ip", "-br", "link", "show", bridge).Output() // name, state, address ...
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.mustIn("cp1", fmt.Sprintf("for i in $(seq 0 %d); do echo neigh replace 10.99.$((16 + i / 250)).$((1 + i %% 250)) lladdr %s dev eth0 nud permanent; done | ip -batch -", many-1, strings.Fields(string(card))[2]))
 
@@ -111,17 +111,17 @@ func (f *fleet) simulate(many int) ([]*simulated, *apiClient) {
 	for i := range many {
 		s, err := simulate(filepath.Join(dir, fmt.Sprintf("%s.worker-%d.ign", id, i+1)))
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		nodes = append(nodes, s)
 	}
 	files, err := filesOf(filepath.Join(f.dir, id+".cp1.ign"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	by, err := (&simulated{name: "admin"}).client(files, "slipwayd-admin", "ca", nodes[0].plane.String(), false)
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	by.Timeout = 0 // it watches
 	return nodes, &apiClient{t: f.t, by: by, url: "https://" + nodes[0].plane.String() + ":6443"}
@@ -173,7 +173,7 @@ func (f *fleet) joinAll(ctx context.Context, nodes []*simulated, approvals *appr
 	}
 	wait.Wait()
 	if len(errs) > 0 {
-		f.t.Fatalf("%d nodes did not join, the first of them: %v", len(errs), errs[0])
+		f.fatalf("%d nodes did not join, the first of them: %v", len(errs), errs[0])
 	}
 	slices.Sort(waited)
 	return waited
@@ -318,7 +318,7 @@ func (f *fleet) slipwayd(name string) cost {
 	for _, field := range strings.Fields(said) {
 		x, err := strconv.ParseFloat(field, 64)
 		if err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 		n = append(n, x)
 	}

@@ -140,7 +140,7 @@ func (f *fleet) startsNothing(name, units string) {
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
 		said, _ := f.In(name, "systemctl is-active "+units+"; true")
 		if strings.Contains("\n"+said, "\nactiv") {
-			f.t.Fatalf("%s runs one of %s:\n%s", name, units, said)
+			f.fatalf("%s runs one of %s:\n%s", name, units, said)
 		}
 	}
 	if logs, _ := filepath.Glob(filepath.Join(f.node(name).dir, "var/lib/etcd/member/wal/*")); len(logs) > 0 {

@@ -61,7 +61,7 @@ func (f *fleet) term(name string) int {
 	said, err := f.etcdctl(name, "endpoint status -w json")
 	var all []struct{ Status struct{ RaftTerm int } }
 	if err = errors.Join(err, json.Unmarshal([]byte(said), &all)); err != nil || len(all) != 1 {
-		f.t.Fatalf("%s: %v", said, err)
+		f.fatalf("%s: %v", said, err)
 	}
 	return all[0].Status.RaftTerm
 }
@@ -111,17 +111,17 @@ func (f *fleet) slow(name string, by time.Duration) *slowness {
 	n := f.node(name)
 	found, err := filepath.Glob(filepath.Join(n.cgroup(), "*/system.slice/etcd.service/cgroup.procs"))
 	if err != nil || len(found) != 1 {
-		f.t.Fatalf("etcd's control group on %s: %v, %v", name, found, err)
+		f.fatalf("etcd's control group on %s: %v, %v", name, found, err)
 	}
 	pids, err := os.ReadFile(found[0])
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	s := &slowness{trace: filepath.Join(n.dir, "strace.log")}
 	s.strace = exec.Command("strace", "-f", "-qq", "-o", s.trace, "-e", "trace=fsync,fdatasync", "-e", "signal=none",
 		"-e", fmt.Sprintf("inject=fsync,fdatasync:delay_enter=%d", by.Microseconds()), "-p", strings.TrimSpace(string(pids)))
 	if err := s.strace.Start(); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.Wait(20*time.Second, name+" is slow", func() error {
 		if s.delayed() == 0 {

@@ -57,6 +57,6 @@ func (f *fleet) freeze(name string, still bool) {
 		word = "1"
 	}
 	if err := os.WriteFile(filepath.Join(f.node(name).cgroup(), "cgroup.freeze"), []byte(word), 0); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 }

@@ -48,7 +48,7 @@ func (f *fleet) status(name string) status {
 			return s
 		}
 	}
-	f.t.Fatalf("%s does not answer: %v", name, err)
+	f.fatalf("%s does not answer: %v", name, err)
 	return status{}
 }
 
@@ -57,7 +57,7 @@ func (f *fleet) console(name string) []status {
 	f.t.Helper()
 	said, err := os.ReadFile(filepath.Join(f.node(name).dir, "console.log"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	text := string(said)
 	var all []status

@@ -62,7 +62,7 @@ func (f *fleet) journalled(name string) []string {
 	}
 	var j struct{ Steps []struct{ Step string } }
 	if err := errors.Join(err, json.Unmarshal(data, &j)); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	var steps []string
 	for _, s := range j.Steps {

@@ -69,7 +69,7 @@ func (f *fleet) balance() {
 	f.t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(gateway, "6443"))
 	if err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	f.t.Cleanup(func() { listener.Close() })
 	planes := f.with("control-plane")

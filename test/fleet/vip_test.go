@@ -85,7 +85,7 @@ func (f *fleet) kill(unit string, names ...string) {
 	f.t.Helper()
 	for _, name := range names {
 		if _, err := f.In(name, "systemctl kill -s KILL "+unit); err != nil {
-			f.t.Fatal(err)
+			f.fatal(err)
 		}
 	}
 }

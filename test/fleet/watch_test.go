@@ -36,7 +36,7 @@ func (f *fleet) etcdAway(begin, end string) {
 	each := func(script string) {
 		for _, n := range f.with("etcd") {
 			if _, err := f.In(n.name, script); err != nil {
-				f.t.Fatal(err)
+				f.fatal(err)
 			}
 		}
 	}
@@ -88,7 +88,7 @@ const configMaps = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds
 func (f *fleet) watch() *watching {
 	f.t.Helper()
 	if err := f.apiReady(); err != nil { // there is a kubeconfig now
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	return f.watchBy("a watch through the VIP", f.image.kubectl(), "--kubeconfig", f.dir+"/admin.conf", "get", "--raw", configMaps)
 }
@@ -109,7 +109,7 @@ func (f *fleet) watchBy(name, program string, args ...string) *watching {
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
+		f.fatal(err)
 	}
 	go func() {
 		cmd.Wait()
