@@ -138,7 +138,7 @@ func otherModule(item Item, r recipe, module string) (Item, error) {
 	for i, v := range item.Vars {
 		item.Vars[i] = replaceModule(v, item.Modules[0], module)
 	}
-	item.Modules = []string{module}
+	item.Modules, item.Template = []string{module}, ""
 	return item, nil
 }
 
@@ -208,6 +208,9 @@ func withBinaries(item Item, r recipe, spec *cluster.Spec) (Item, error) {
 		if b.Package = expand([]string{b.Package}, item.Version)[0]; item.Source != SourceGomod {
 			b.Package = ""
 		} else if len(r.Modules) == 1 {
+			if r.Template != "" && item.Template == "" {
+				b.Package = r.Main
+			}
 			b.Package = replaceModule(b.Package, expand(r.Modules, item.Version)[0], item.Modules[0])
 		}
 	}

@@ -29,6 +29,7 @@ type recipe struct {
 	Class    Class
 	Modules  []string // the first one's go.mod sets Go version, replacements and godebug
 	Template string
+	Main     string // the module's own package for what the template builds: a fork has its own imports. Empty: none can be built
 	Vars     []string
 	Patched  bool
 	Binaries []Binary
@@ -57,8 +58,8 @@ func recipes() []recipe {
 		{Name: cluster.PayloadCNI, Class: ClassRoot, Modules: []string{"github.com/containernetworking/plugins"},
 			Vars:     []string{"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion={version}"},
 			Binaries: cniBinaries()},
-		{Name: cluster.PayloadCoreDNS, Class: ClassOCI, Modules: []string{"github.com/coredns/coredns"},
-			Binaries: []Binary{{Name: "coredns", Package: "github.com/coredns/coredns", Path: "/coredns"}}},
+		{Name: cluster.PayloadCoreDNS, Class: ClassOCI, Modules: []string{"github.com/coredns/coredns"}, Template: "coredns", Main: "github.com/coredns/coredns",
+			Binaries: []Binary{{Name: "coredns", Package: ".", Path: "/coredns"}}},
 		{Name: cluster.PayloadCrictl, Class: ClassRoot, Modules: []string{"sigs.k8s.io/cri-tools"},
 			Vars:     []string{"sigs.k8s.io/cri-tools/pkg/version.Version={bare}"},
 			Binaries: []Binary{{Name: "crictl", Package: "sigs.k8s.io/cri-tools/cmd/crictl", Path: binDir + "/crictl"}}},
