@@ -62,11 +62,13 @@ Times are UTC. slipway services lists the units.
 
 // nodeAndUnit wants a node, and a unit perhaps.
 func nodeAndUnit(args []string) error {
+	for _, arg := range args {
+		if strings.HasSuffix(arg, ".yaml") || strings.HasSuffix(arg, ".yml") {
+			return usageError{fmt.Errorf("reading the command line: %q is no node or unit\nhint: -f is --follow here, name the spec with --file", arg)}
+		}
+	}
 	if len(args) == 0 || len(args) > 2 {
 		return usageError{fmt.Errorf("reading the command line: logs wants a node, and a unit if you like, not %d words", len(args))}
-	}
-	if len(args) == 2 && (strings.HasSuffix(args[1], ".yaml") || strings.HasSuffix(args[1], ".yml")) {
-		return usageError{fmt.Errorf("reading the command line: %q is no unit\nhint: -f is --follow here, name the spec with --file", args[1])}
 	}
 	return nil
 }
