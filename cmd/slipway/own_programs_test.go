@@ -11,10 +11,10 @@ import (
 )
 
 // carriedDaemon is a daemon that lies nowhere yet.
-func carriedDaemon(cache string) daemon {
+func carriedDaemon(cache string) ownProgram {
 	data := []byte("the daemon")
 	sum := sha256.Sum256(data)
-	return daemon{path: filepath.Join(cache, "programs", "slipwayd"), sha256: hex.EncodeToString(sum[:]), data: data}
+	return ownProgram{name: daemonName, path: filepath.Join(cache, "programs", "slipwayd"), sha256: hex.EncodeToString(sum[:]), data: data}
 }
 
 func TestPlaceDaemon(t *testing.T) {
@@ -46,7 +46,7 @@ func TestPlaceDaemon(t *testing.T) {
 
 func TestNamedDaemon(t *testing.T) {
 	cache := t.TempDir()
-	_, err := findDaemon(filepath.Join(cache, "missing"), cache)
+	_, err := findProgram(daemonName, filepath.Join(cache, "missing"), cache)
 	var usage usageError
 	if !errors.As(err, &usage) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing one: %v", err)
@@ -55,7 +55,7 @@ func TestNamedDaemon(t *testing.T) {
 	if err := os.WriteFile(path, []byte("abc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d, err := findDaemon(path, cache)
+	d, err := findProgram(daemonName, path, cache)
 	if err != nil || d.path != path || d.data != nil {
 		t.Errorf("got %+v, %v", d, err)
 	}
