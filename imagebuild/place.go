@@ -16,7 +16,10 @@ import (
 
 // place turns a built payload into what is laid over the tree.
 func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entry, error) {
-	if res.Item.Class == payload.ClassOCI {
+	switch res.Item.Class {
+	case payload.ClassInitrd:
+		return nil, nil
+	case payload.ClassOCI:
 		return b.placeImage(ctx, res)
 	}
 	var out []overlay.Entry
