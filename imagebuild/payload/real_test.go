@@ -48,9 +48,6 @@ func TestRealBuild(t *testing.T) {
 // realEnv skips the test where nothing is to be built for real.
 func realEnv(t *testing.T) Env {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("building payloads takes minutes: the run without -short does it")
-	}
 	cache := os.Getenv(realVar)
 	if cache == "" {
 		testtool.Missing(t, realVar+" is not set, the cache that payloads are built into for real")
