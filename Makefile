@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo demo-ha test test-all deps deps-build bench bench-formation bench-ignition bench-pack bench-scale chaos fmt clean
+.PHONY: all build release demo demo-ha test test-all test-ha deps deps-build bench bench-formation bench-ignition bench-pack bench-scale chaos fmt clean
 
 all: build
 
@@ -22,6 +22,10 @@ test: deps build
 # And what takes longer than that.
 test-all: deps build
 	scripts/test-all
+
+# Several control planes and a worker, each a virtual machine.
+test-ha: deps build
+	scripts/test-ha
 
 # What happens by chance, for as long as you like: make chaos TIME=2h, and SEED=... to see one again.
 TIME ?= 20m

@@ -10,7 +10,7 @@ import (
 	"slipway/node"
 )
 
-// FileSystems are those that Ignition can make in the initrd, each with the package that brings its tool and is not in
+// FileSystems are those that Ignition can make on first boot, with tools of the root, each with the package that brings its tool and is not in
 // every image; "" for none.
 var FileSystems = map[string]string{"ext4": "", "swap": "", "vfat": "dosfstools", "xfs": "xfsprogs"}
 

@@ -17,14 +17,15 @@ import (
 
 // Options are what a build needs besides its plan.
 type Options struct {
-	Out      string // directory for the artefacts
-	Cache    string // directory of stage results, shared by all builds
-	LockPath string // slipway.lock beside the spec
-	Locked   bool   // refuse what the lock does not say
-	Update   Update // what may change although the lock pins it
-	Tools    Tools  // what makes the image, see FindTools
-	Vendor   string // folder of .deb files to look into before the network
-	Epoch    int64  // SOURCE_DATE_EPOCH of a new lock, seconds
+	Out      string  // directory for the artefacts
+	Cache    string  // directory of stage results, shared by all builds
+	LockPath string  // slipway.lock beside the spec
+	Locked   bool    // refuse what the lock does not say
+	Update   Update  // what may change although the lock pins it
+	Tools    Tools   // what makes the image, see FindTools
+	Init     Program // slipway-init, which belongs to this slipway
+	Vendor   string  // folder of .deb files to look into before the network
+	Epoch    int64   // SOURCE_DATE_EPOCH of a new lock, seconds
 	Now      func() time.Time
 	Client   *http.Client
 	Sandbox  *sandbox.Sandbox
@@ -33,6 +34,12 @@ type Options struct {
 	Packers  map[string]Packer // by output; raw needs none
 	Progress Progress
 	Log      func(stage string) io.Writer // raw output of tools; may be nil
+}
+
+// Program is a program of ours that goes into the image.
+type Program struct {
+	Path   string
+	SHA256 string // hex
 }
 
 // Result is what a build made.

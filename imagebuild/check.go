@@ -3,12 +3,13 @@ package imagebuild
 import (
 	"context"
 	"path/filepath"
+	"slices"
 
 	"slipway/imagebuild/kmod"
 	"slipway/kernel"
 )
 
-// checkKernel refuses an image whose kernel lacks a module or sysctl of the profile, or a driver of the initrd, before anything is packed.
+// checkKernel refuses an image whose kernel lacks a module or sysctl of the profile, or a driver, before anything is packed.
 func (b *builder) checkKernel(ctx context.Context) error {
 	b.rec.begin("kernel")
 	_, hit, err := b.cache.Get(ctx, "kernel", b.kernelKey(), func(context.Context, string) error {
@@ -17,7 +18,7 @@ func (b *builder) checkKernel(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return k.Check(b.plan.Profile.Modules, kernel.Drivers(), b.plan.Profile.Sysctls)
+		return k.Check(b.plan.Profile.Modules, slices.Concat(kernel.Drivers(), kernel.Cards()), b.plan.Profile.Sysctls)
 	})
 	if err != nil {
 		return err

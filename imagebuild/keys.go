@@ -28,11 +28,11 @@ func (b *builder) treeKeyOf() string {
 }
 
 func (b *builder) kernelKey() string {
-	return b.key("kernel", b.treeKey, b.kernel, b.plan.Profile.Modules, kernel.Drivers(), b.plan.Profile.Sysctls)
+	return b.key("kernel", b.treeKey, b.kernel, b.plan.Profile.Modules, kernel.Drivers(), kernel.Cards(), b.plan.Profile.Sysctls)
 }
 
-func (b *builder) initrdKeyOf(in initrd.Input, ignition payload.InstalledFile) string {
-	return b.key("initrd", in.KeyInputs(b.treeKey, ignition.SHA256)...)
+func (b *builder) initrdKeyOf(in initrd.Input) string {
+	return b.key("initrd", in.KeyInputs(b.treeKey, b.kernel)...)
 }
 
 func (b *builder) rootKey(in rootfs.Input) string { return b.key("root", in.KeyInputs(b.treeKey)...) }

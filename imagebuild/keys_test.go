@@ -38,11 +38,7 @@ func keyed(t *testing.T, host payload.InstalledFile) *builder {
 func keysOf(t *testing.T, b *builder, disk Artefact) map[string]string {
 	t.Helper()
 	b.treeKey = b.treeKeyOf()
-	ignition, err := b.initrdProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.initrdKey = b.initrdKeyOf(b.initrdInput(ignition), ignition)
+	b.initrdKey = b.initrdKeyOf(b.initrdInput())
 	adds, err := b.additions(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -104,9 +100,10 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		"modules at boot":         {func(b *builder, _ *Artefact) { b.plan.Profile.Modules = b.plan.Profile.Modules[1:] }, "disk kernel root"},
 		"sysctls":                 {func(b *builder, _ *Artefact) { b.plan.Profile.Sysctls = b.plan.Profile.Sysctls[1:] }, "disk kernel root"},
 		"limits":                  {func(b *builder, _ *Artefact) { b.plan.Profile.Limits = b.plan.Profile.Limits[1:] }, fromRoot},
-		"slots":                   {func(b *builder, _ *Artefact) { b.plan.Layout.Root *= 2 }, "disk initrd root"},
+		"slots":                   {func(b *builder, _ *Artefact) { b.plan.Layout.Root *= 2 }, "disk"},
 		"debug":                   {func(b *builder, _ *Artefact) { b.plan.Debug = true }, fromRoot},
-		"Ignition":                {program("ignition"), fromInitrd},
+		"Ignition":                {program("ignition"), fromRoot},
+		"slipway-init":            {func(b *builder, _ *Artefact) { b.opt.Init.SHA256 = "cc" }, fromInitrd},
 		"slipwayd":                {program("slipwayd"), fromRoot},
 		"a program":               {program("etcd"), fromRoot},
 		"a container image":       {program("coredns"), fromRoot},

@@ -101,7 +101,6 @@ func (b *builder) additions(ctx context.Context) ([]overlay.Entry, error) {
 		return nil, fmt.Errorf("writing the kernel profile: %w", err)
 	}
 	out = append(out, profileEntries(files)...)
-	out = append(out, b.plan.Layout.Entries()...)
 	if b.plan.Debug {
 		out = append(out, rootfs.Debug()...)
 	}

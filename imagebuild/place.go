@@ -16,10 +16,7 @@ import (
 
 // place turns a built payload into what is laid over the tree.
 func (b *builder) place(ctx context.Context, res payload.Result) ([]overlay.Entry, error) {
-	switch res.Item.Class {
-	case payload.ClassInitrd:
-		return nil, nil
-	case payload.ClassOCI:
+	if res.Item.Class == payload.ClassOCI {
 		return b.placeImage(ctx, res)
 	}
 	var out []overlay.Entry

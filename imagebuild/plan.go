@@ -13,8 +13,8 @@ import (
 	"slipway/cluster"
 	"slipway/imagebuild/distro"
 	"slipway/imagebuild/drivers"
+	"slipway/imagebuild/layout"
 	"slipway/imagebuild/payload"
-	"slipway/imagebuild/repart"
 	"slipway/kernel"
 )
 
@@ -32,7 +32,7 @@ type Plan struct {
 	Profile  kernel.Profile
 	Cmdline  []string // the spec's extra arguments
 	Payloads []payload.Item
-	Layout   repart.Layout
+	Layout   layout.Layout
 	Outputs  []string
 
 	ExtraArgs map[string]map[string]string // flags from the spec: program -> flag -> value
@@ -67,7 +67,7 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	}
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
-		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: repart.NewLayout(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
+		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: layout.New(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
 		Distro:  driver,
 		Mirrors: driver.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
 		Request: driver.Request(spec.Image.Release, kernelPackage(stream), spec.Image.Packages),

@@ -8,7 +8,6 @@ import (
 
 	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
-	"slipway/imagebuild/payload"
 	"slipway/imagebuild/rootfs"
 	"slipway/imagebuild/verity"
 	"slipway/kernel"
@@ -24,16 +23,12 @@ type packedRoot struct {
 
 func (r packedRoot) hash() string { return fmt.Sprintf("%x", r.digest) }
 
-// makeInitrd builds the initial ramdisk around Ignition.
+// makeInitrd packs the initial ramdisk.
 func (b *builder) makeInitrd(ctx context.Context) error {
 	b.rec.begin("initrd")
-	ignition, err := b.initrdProgram()
-	if err != nil {
-		return err
-	}
-	in := b.initrdInput(ignition)
-	b.initrdKey = b.initrdKeyOf(in, ignition)
-	dir, hit, err := b.cache.Get(ctx, "initrd", b.initrdKey, func(ctx context.Context, dir string) error { return initrd.Build(ctx, in, dir) })
+	in := b.initrdInput()
+	b.initrdKey = b.initrdKeyOf(in)
+	dir, hit, err := b.cache.Get(ctx, "initrd", b.initrdKey, func(_ context.Context, dir string) error { return initrd.Build(in, dir) })
 	if err != nil {
 		return err
 	}
@@ -42,24 +37,15 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.rec.end("initrd", fmt.Sprintf("%d MB", st.Size()/1e6), hit)
+	b.rec.end("initrd", fmt.Sprintf("%.1f MB", float64(st.Size())/1e6), hit)
 	return nil
 }
 
-func (b *builder) initrdInput(ignition payload.InstalledFile) initrd.Input {
+func (b *builder) initrdInput() initrd.Input {
 	return initrd.Input{
-		Tree: b.tree, Kernel: b.kernel, Drivers: driverNames(), CABundle: b.plan.Distro.Facts().CABundle,
-		Repart: b.plan.Layout.Entries(), Ignition: ignition.HostPath, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("initrd"),
+		Modules: filepath.Join(b.tree, b.plan.Distro.Facts().Modules, b.kernel), Drivers: driverNames(),
+		Init: b.opt.Init.Path, InitSum: b.opt.Init.SHA256, Epoch: b.lock.Epoch,
 	}
-}
-
-func (b *builder) initrdProgram() (payload.InstalledFile, error) {
-	for _, res := range b.results {
-		if res.Item.Class == payload.ClassInitrd && len(res.Files) > 0 {
-			return res.Files[0], nil
-		}
-	}
-	return payload.InstalledFile{}, fmt.Errorf("building the initrd: no payload gives Ignition")
 }
 
 func driverNames() []string {

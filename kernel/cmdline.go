@@ -12,12 +12,6 @@ type Argument struct {
 	Why   string
 }
 
-// Links to partitions of the disk that the boot loader was read from. The initrd makes them once it knows that disk.
-const (
-	RootLink   = "/dev/slipway/root"
-	VerityLink = "/dev/slipway/verity"
-)
-
 // Arguments are those of every image, for a root file system of the given type (squashfs). The line is constant and signed
 // with the kernel: the builder adds roothash=, and nothing about a node or platform is ever on it.
 func Arguments(rootfs string) []Argument {
@@ -28,9 +22,7 @@ func Arguments(rootfs string) []Argument {
 		{"loglevel=4", "warnings and worse; everything is in the journal"},
 		{"systemd.show_status=0", "no animation on serial"},
 		{"systemd.firstboot=no", "nobody is there to answer questions"},
-		{"systemd.verity_root_data=" + RootLink, "the root on the loader's disk, and not on any disk with the same image"},
-		{"systemd.verity_root_hash=" + VerityLink, "and its hash tree"},
-		{"systemd.verity_root_options=panic-on-corruption", "a root that is not what was signed must not go on"},
+		{"systemd.verity=no", "the initrd has opened the root, on the loader's disk: systemd must not look for another"},
 		{"panic=5", "and comes back by itself, for the boot loader to fall back to the other slot"},
 	}
 }
@@ -54,7 +46,7 @@ func Cmdline(rootfs, roothash string, extra []string, debug bool) (string, error
 var own = []string{"root", "rootfstype", "roothash", "usrhash", "ro", "rw", "init", "rdinit", "systemd.verity*", "ignition.*", "slipway.*"}
 
 // doors are arguments that make a shell, or that start something else than the node: bootparam(7), systemd(1),
-// systemd-debug-generator(8), dracut.cmdline(7), kernel-command-line(7) for the one-letter ones of SysV.
+// systemd-debug-generator(8), kernel-command-line(7) for the one-letter ones of SysV.
 var doors = []string{
 	"rd.*", "systemd.*", "emergency", "rescue", "single", "s", "S", "-b", "-s", "1", "2", "3", "4", "5",
 	"kgdboc", "kgdbwait", "ekgdboc",

@@ -118,8 +118,7 @@ func TestFindStream(t *testing.T) {
 
 func TestCmdline(t *testing.T) {
 	const want = "rootfstype=squashfs ro console=ttyS0 loglevel=4 systemd.show_status=0 systemd.firstboot=no " +
-		"systemd.verity_root_data=/dev/slipway/root systemd.verity_root_hash=/dev/slipway/verity " +
-		"systemd.verity_root_options=panic-on-corruption panic=5 console=tty0 roothash=abcd"
+		"systemd.verity=no panic=5 console=tty0 roothash=abcd"
 	if got, err := Cmdline("squashfs", "abcd", []string{"console=tty0"}, false); err != nil || got != want {
 		t.Errorf("Cmdline = %q, %v\nwant      %q", got, err, want)
 	}
@@ -164,7 +163,7 @@ func TestTables(t *testing.T) {
 	for _, m := range Modules() {
 		check("module ", m.Name, m.Why)
 	}
-	for _, m := range Drivers() {
+	for _, m := range append(Drivers(), Cards()...) {
 		check("driver ", m.Name, m.Why)
 	}
 	for _, s := range Sysctls() {

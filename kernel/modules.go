@@ -61,18 +61,37 @@ func Modules() []Module {
 	}
 }
 
-// Drivers are what the initrd must carry besides the kernel's own: disks, network cards and file systems of the
-// platforms that the image boots on. Everything else stays in the verified root.
+// Drivers are what the initrd must carry besides the kernel's own: what leads to the verified root and its state. All else
+// is loaded from that root.
 func Drivers() []Module {
 	return []Module{
 		{"virtio_pci", false, "QEMU and other KVM platforms"},
 		{"virtio_blk", false, "QEMU disk"},
 		{"virtio_scsi", false, "QEMU disk"},
-		{"virtio_net", false, "QEMU network card"},
-		{"virtio_rng", false, "QEMU entropy: keys and TLS early at boot"},
-		{"qemu_fw_cfg", false, "QEMU: the node's config"},
+		{"virtio_rng", false, "QEMU entropy: random names of partitions"},
+		{"qemu_fw_cfg", false, "QEMU: which platform this is, and the node's config"},
 		{"vmw_pvscsi", false, "VMware paravirtual disk"},
 		{"mptspi", false, "VMware LSI Logic disk"},
+		{"ahci", false, "SATA disk"},
+		{"ata_piix", false, "older SATA disk"},
+		{"nvme", false, "NVMe disk"},
+		{"megaraid_sas", false, "RAID controller of servers"},
+		{"mpt3sas", false, "SAS controller of servers"},
+		{"sd_mod", false, "SCSI disks"},
+		{"squashfs", false, "the root file system"},
+		{"ext4", false, "the state partition"},
+		{"efivarfs", false, "the loader's word which disk it was read from"},
+		{"overlay", false, "/etc"},
+		{"dm_mod", false, "device mapper, for the verified root"},
+		{"dm_verity", false, "the verified root"},
+	}
+}
+
+// Cards are network cards and the like of the platforms that the image boots on. The verified root has their drivers; they
+// are named so that a kernel without one is refused when the image is built.
+func Cards() []Module {
+	return []Module{
+		{"virtio_net", false, "QEMU network card"},
 		{"vmxnet3", false, "VMware network card"},
 		{"e1000", false, "VMware and older network card"},
 		{"e1000e", false, "Intel network card, also VMware's"},
@@ -83,24 +102,11 @@ func Drivers() []Module {
 		{"bnxt_en", false, "Broadcom network card of servers"},
 		{"tg3", false, "Broadcom network card of servers"},
 		{"mlx5_core", false, "NVIDIA network card of servers"},
-		{"ahci", false, "SATA disk"},
-		{"ata_piix", false, "older SATA disk"},
-		{"nvme", false, "NVMe disk"},
-		{"megaraid_sas", false, "RAID controller of servers"},
-		{"mpt3sas", false, "SAS controller of servers"},
-		{"sd_mod", false, "SCSI disks"},
 		{"sr_mod", false, "CD drives: a config beside the disk"},
-		{"squashfs", false, "the root file system"},
-		{"ext4", false, "the state partition"},
-		{"xfs", false, "a state partition that the config makes"},
-		{"efivarfs", false, "the loader's word which disk it was read from"},
+		{"xfs", false, "a file system that the config makes"},
 		{"vfat", false, "the EFI system partition"},
 		{"nls_ascii", false, "vfat's names"},
 		{"nls_cp437", false, "vfat's names"},
-		{"overlay", false, "/etc"},
-		{"loop", false, "images in files"},
-		{"dm_mod", false, "device mapper, for the verified root"},
-		{"dm_verity", false, "the verified root"},
 		{"af_packet", false, "DHCP"},
 	}
 }

@@ -46,7 +46,7 @@ var ownUnits = []string{
 	"debug-shell.service", "emergency.service", "emergency.target", "local-fs.target", "rescue.service", "rescue.target",
 	"etcd.service", "flanneld.service", "getty-static.service", "getty@.service", "kube-apiserver.service", "kube-controller-manager.service", "kube-proxy.service", "kube-scheduler.service",
 	"kubelet.service", "serial-getty@.service", "slipway-apilb.service", "slipway-keepalived.service", "slipway-lb.service", "slipway-masq.service",
-	"slipwayd.service", "systemd-firstboot.service", "systemd-repart.service",
+	"slipwayd.service", "systemd-firstboot.service",
 }
 
 // unitDirs are where a unit takes the place of one of the image.

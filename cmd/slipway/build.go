@@ -101,7 +101,7 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	daemon, err := findDaemon(o.slipwayd, cache)
+	daemon, err := findProgram(daemonName, o.slipwayd, cache)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,12 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	opt.Place = daemon.place
+	init, err := findProgram(initName, "", cache)
+	if err != nil {
+		return err
+	}
+	opt.Init = imagebuild.Program{Path: init.path, SHA256: init.sha256}
+	opt.Place = func() error { return errors.Join(daemon.place(), init.place()) }
 	opt.Payload.Environ = append(opt.Payload.Environ, host.GoSettings...)
 	if opt.Tools, err = buildTools(ctx, plan); err != nil {
 		return err
@@ -162,7 +167,7 @@ func dryRun(ctx context.Context, s streams, o buildOptions, plan *imagebuild.Pla
 func lockPath(spec string) string { return filepath.Join(filepath.Dir(spec), imagebuild.LockName) }
 
 // buildHost finds what the plan needs to know of this machine.
-func buildHost(ctx context.Context, o buildOptions, d daemon) (payload.Host, error) {
+func buildHost(ctx context.Context, o buildOptions, d ownProgram) (payload.Host, error) {
 	host, err := payload.Probe(ctx, payload.Exec{}, os.Environ(), os.TempDir())
 	if err != nil {
 		return host, err

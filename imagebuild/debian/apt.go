@@ -60,7 +60,7 @@ Acquire::Retries "3";
 Acquire::http::Timeout "30";
 `, a.dir, req.Architecture)
 	for name, text := range map[string]string{
-		"etc/sources.list": a.sources(req.Release, mirrors), "etc/preferences": preferences, "apt.conf": conf, "status": "",
+		"etc/sources.list": a.sources(req.Release, mirrors), "etc/preferences": preferences, "apt.conf": conf, "status": standInStatus(req.Architecture),
 	} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return err

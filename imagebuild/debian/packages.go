@@ -46,7 +46,7 @@ var base = []struct{ name, why string }{
 	{"containerd", "the container runtime"},
 	{"cryptsetup-bin", "veritysetup, to look at the root by hand"},
 	{"dbus", "systemctl and networkd want a bus"},
-	{"dmsetup", "device-mapper nodes for the verified root"},
+	{"dmsetup", "udev's rules for the verified root, and a look at it"},
 	{"docker-cli", "the docker command"},
 	{"docker.io", "dockerd, for what still talks to docker"},
 	{"e2fsprogs", "makes and checks the state file system"},
@@ -69,8 +69,6 @@ var base = []struct{ name, why string }{
 	{"runc", "runs containers"},
 	{"socat", "kubectl port-forward"},
 	{"systemd", "init, networkd, journald"},
-	{"systemd-cryptsetup", "veritysetup generator for the verified root"},
-	{"systemd-repart", "adds slot B and state on first boot"},
 	{"systemd-resolved", "names"},
 	{"systemd-sysv", "/sbin/init"},
 	{"udev", "devices"},
@@ -79,17 +77,12 @@ var base = []struct{ name, why string }{
 
 // buildOnly is needed to make the image and is purged before the root is packed.
 var buildOnly = []struct{ name, why string }{
-	{"cpio", "packs the initrd"},
-	{"dracut", "stands for linux-initramfs-tool, which the kernel package wants"},
-	{"dracut-core", "makes the initrd"},
-	{"dracut-install", "copies binaries into the initrd"},
 	{"squashfs-tools", "packs the root"},
 	{"systemd-boot-efi", "boot loader and UKI stub"},
-	{"zstd", "compresses the initrd"},
 }
 
 // excluded paths never enter the tree: what a person reads elsewhere, and drivers that no server has.
-// The kernel's postinst would run dracut with the stock configuration for half a minute.
+// Nothing shall make an initrd when the kernel is unpacked.
 var excluded = []string{
 	"/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*", "/usr/share/bug/*",
 	"/usr/share/doc/*",

@@ -25,7 +25,7 @@ func (d Driver) Purge(tree string, extra []string) ([]string, error) {
 			todo = append(todo, needs[name]...)
 		}
 	}
-	return slices.DeleteFunc(d.BuildOnly(), func(name string) bool { return keep[name] }), nil
+	return slices.DeleteFunc(append(d.BuildOnly(), standIn), func(name string) bool { return keep[name] }), nil
 }
 
 // nameInRelation is one package of a field like "libc6 (>= 2.41), cron:any | anacron".

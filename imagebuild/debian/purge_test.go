@@ -10,31 +10,30 @@ import (
 // What the spec names, and what that needs, ships although building needs it too.
 func TestPurgeLeavesWhatTheSpecNeeds(t *testing.T) {
 	tree := t.TempDir()
-	writeFile(t, filepath.Join(tree, "var/lib/dpkg/status"), []byte(`Package: dracut
+	writeFile(t, filepath.Join(tree, "var/lib/dpkg/status"), []byte(`Package: packer
 Status: install ok installed
-Pre-Depends: dracut-core (>= 106-1)
-Provides: linux-initramfs-tool (= 106)
+Pre-Depends: packer-core (>= 106-1)
+Provides: images (= 106)
 
-Package: dracut-core
-Depends: libc6 (>= 2.41), cpio:any, dracut-install (= 106-1) | nothing
+Package: packer-core
+Depends: libc6 (>= 2.41), squashfs-tools:any, other-tools (= 106-1) | nothing
 
 Package: backup
-Depends: perl, zstd (>= 1.5)
+Depends: perl, systemd-boot-efi (>= 1.5)
 Description: needs
  Depends: squashfs-tools
 
 Package: rescue
-Depends: other | linux-initramfs-tool
+Depends: other | images
 `))
-	all := Driver{}.BuildOnly()
+	all := append(Driver{}.BuildOnly(), standIn)
 	for extra, ships := range map[string]string{
-		"":              "",
-		"jq":            "",
-		"zstd":          "zstd",
-		"backup":        "zstd",
-		"cpio zstd":     "cpio zstd",
-		"dracut":        "dracut dracut-core dracut-install cpio",
-		"rescue backup": "dracut dracut-core dracut-install cpio zstd",
+		"":               "",
+		"jq":             "",
+		"squashfs-tools": "squashfs-tools",
+		"backup":         "systemd-boot-efi",
+		"packer":         "squashfs-tools",
+		"rescue backup":  "squashfs-tools systemd-boot-efi",
 	} {
 		got, err := (Driver{}).Purge(tree, strings.Fields(extra))
 		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(strings.Fields(ships), name) })

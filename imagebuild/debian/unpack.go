@@ -74,6 +74,11 @@ func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distr
 		}
 		fmt.Fprintf(&index, "%sFilename: ./%s\nSize: %d\nSHA256: %s\n\n", stanzas[i], name, p.Size, p.SHA256)
 	}
+	own, err := writeStandIn(dir, req.Architecture, epoch)
+	if err != nil {
+		return err
+	}
+	index.WriteString(own)
 	text := index.String()
 	date := time.Unix(epoch, 0).UTC().Format(time.RFC1123)
 	head := fmt.Sprintf("Origin: slipway\nSuite: %s\nCodename: %s\nDate: %s\nArchitectures: %s all\nComponents: main\nSHA256:\n %x %d Packages\n",

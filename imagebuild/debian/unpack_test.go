@@ -47,7 +47,7 @@ func TestRepositoryIsReproducible(t *testing.T) {
 		if err := writeRepo(t.Context(), dir, request("k"), pkgs, f, 1_780_000_000); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := files(t, dir), 4; len(got) != want {
+		if got, want := files(t, dir), 5; len(got) != want {
 			t.Fatalf("got %v", got)
 		}
 		for _, name := range []string{"Packages", "Release"} {
@@ -61,10 +61,26 @@ func TestRepositoryIsReproducible(t *testing.T) {
 	if text[0] != text[1] {
 		t.Errorf("differs:\n%s\n%s", text[0], text[1])
 	}
-	for _, want := range []string{"Package: aaa\n", "Filename: ./" + pkgs[1].SHA256 + ".deb\n", "Date: Thu, 28 May 2026 20:26:40 UTC\n"} {
+	for _, want := range []string{"Package: aaa\n", "Filename: ./" + pkgs[1].SHA256 + ".deb\n", "Provides: linux-initramfs-tool\n", "Filename: ./slipway-initrd.deb\n", "Date: Thu, 28 May 2026 20:26:40 UTC\n"} {
 		if !strings.Contains(text[0], want) {
 			t.Errorf("%q is not in\n%s", want, text[0])
 		}
+	}
+}
+
+// TestStandIn: dpkg reads the package that stands for what makes initrds, and finds nothing in it.
+func TestStandIn(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := writeStandIn(dir, "amd64", 1_780_000_000); err != nil {
+		t.Fatal(err)
+	}
+	deb := filepath.Join(dir, "slipway-initrd.deb")
+	out, err := exec.Command("dpkg-deb", "--field", deb, "Package", "Provides").CombinedOutput()
+	if err != nil || string(out) != "Package: slipway-initrd\nProvides: linux-initramfs-tool\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := exec.Command("dpkg-deb", "--contents", deb).CombinedOutput(); err != nil || len(out) != 0 {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -2,7 +2,7 @@
 //
 // Start with [NewPlan], a pure function from sizes to a printable partition table, and [Write], which fills an image
 // file with content from [Source] values. [ReadTable] reads one back. The rest of the disk (slot B and state) is made
-// by systemd-repart on first boot, which matches partitions by type and order.
+// by the initrd on first boot.
 //
 // Formats: UEFI specification 2.10, chapter 5 (GPT); partition types of
 // https://uapi-group.org/specifications/specs/discoverable_partitions_specification/.

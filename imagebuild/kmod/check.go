@@ -10,14 +10,14 @@ import (
 // MissingError says what a kernel lacks: everything at once.
 type MissingError struct {
 	Modules []kernel.Module
-	Drivers []kernel.Module // of the initrd
+	Drivers []kernel.Module // of disks and cards
 	Sysctls []kernel.Sysctl
 }
 
 // Error lists what is missing, one line each, with what it would be for.
 func (e *MissingError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "checking the kernel: it lacks %d modules, %d drivers of the initrd and %d sysctl keys", len(e.Modules), len(e.Drivers), len(e.Sysctls))
+	fmt.Fprintf(&b, "checking the kernel: it lacks %d modules, %d drivers and %d sysctl keys", len(e.Modules), len(e.Drivers), len(e.Sysctls))
 	for _, m := range e.Modules {
 		fmt.Fprintf(&b, "\n  module %q (%s)", m.Name, m.Why)
 	}
@@ -40,8 +40,8 @@ func (e *MissingError) Error() string {
 	return b.String()
 }
 
-// Check returns a *[MissingError] unless the kernel has every one of modules, drivers and sysctls. dracut would only warn
-// of a driver that is not there, and the image then not find its disk.
+// Check returns a *[MissingError] unless the kernel has every one of modules, drivers and sysctls: an image without a driver
+// does not find its disk, or its network.
 func (k *Kernel) Check(modules, drivers []kernel.Module, sysctls []kernel.Sysctl) error {
 	missing := MissingError{Modules: k.lacks(modules), Drivers: k.lacks(drivers)}
 	var err error

@@ -120,7 +120,7 @@ func TestCheckNamesAll(t *testing.T) {
 	k := testKernel(t, bzImage(compressors()["gzip"]([]byte(vmlinux))))
 	err := k.Check([]kernel.Module{{Name: "ext4"}, {Name: "ip_vs", Why: "services"}, {Name: "vxlan", Why: "overlay"}},
 		[]kernel.Module{{Name: "fs-ext4"}, {Name: "nvm", Why: "NVMe disk"}}, []kernel.Sysctl{{Key: "vm.swappiness"}, {Key: "vm.max", Why: "maps"}, {Key: "net.x.y", Module: "raw", Why: "z"}})
-	want := `checking the kernel: it lacks 2 modules, 1 drivers of the initrd and 2 sysctl keys
+	want := `checking the kernel: it lacks 2 modules, 1 drivers and 2 sysctl keys
   module "ip_vs" (services)
   module "vxlan" (overlay)
   driver "nvm" (NVMe disk)

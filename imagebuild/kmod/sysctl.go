@@ -93,6 +93,17 @@ func (k *Kernel) search(file string, need map[string]bool) error {
 	return nil
 }
 
+// Unpacked returns a module without its compression; file is as modules.dep has it.
+func (k *Kernel) Unpacked(file string) ([]byte, error) {
+	r, err := k.open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	return data, wrap(file, err)
+}
+
 // open returns the unpacked kernel or module file.
 func (k *Kernel) open(file string) (io.ReadCloser, error) {
 	if file != "" {

@@ -26,9 +26,8 @@ type Class string
 
 // The classes.
 const (
-	ClassRoot   Class = "root"   // the root tree
-	ClassInitrd Class = "initrd" // only the initrd
-	ClassOCI    Class = "oci"    // a container image; paths are inside it
+	ClassRoot Class = "root" // the root tree
+	ClassOCI  Class = "oci"  // a container image; paths are inside it
 )
 
 // Item is one payload and everything that decides its content.

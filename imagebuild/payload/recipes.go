@@ -74,7 +74,7 @@ func recipes() []recipe {
 			Vars:     []string{"helm.sh/helm/{major}/internal/version.version={version}"},
 			Binaries: []Binary{{Name: "helm", Package: "helm.sh/helm/{major}/cmd/helm", Path: binDir + "/helm"}}},
 		// Ignition's own defaults are Fedora's: it would relabel for SELinux, and write keys where Debian's sshd does not look.
-		{Name: cluster.PayloadIgnition, Class: ClassInitrd, Modules: []string{"github.com/coreos/ignition/v2"}, Patched: true,
+		{Name: cluster.PayloadIgnition, Class: ClassRoot, Modules: []string{"github.com/coreos/ignition/v2"}, Patched: true,
 			Vars: []string{"github.com/coreos/ignition/v2/internal/distro.selinuxRelabel=false",
 				"github.com/coreos/ignition/v2/internal/distro.writeAuthorizedKeysFragment=false",
 				"github.com/coreos/ignition/v2/internal/version.Raw={bare}"},

@@ -15,7 +15,6 @@ import (
 	"text/template"
 
 	"slipway/imagebuild/distro"
-	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
 	"slipway/imagebuild/sandbox"
 )
@@ -35,9 +34,10 @@ func Static(facts distro.Facts) ([]overlay.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("collecting the image's own files: %w", err)
 	}
-	emergency, err := initrd.Emergency()
-	if err != nil {
-		return nil, err
+	for i := range entries {
+		if entries[i].Path == emergency {
+			entries[i].Mode = 0o755
+		}
 	}
 	tmpl, err := template.New("preset").Option("missingkey=error").Parse(preset)
 	if err != nil {
@@ -48,8 +48,11 @@ func Static(facts distro.Facts) ([]overlay.Entry, error) {
 		return nil, fmt.Errorf("writing the preset: %w", err)
 	}
 	entries = append(entries, overlay.Entry{Path: "/usr/lib/systemd/system-preset/20-slipway.preset", Mode: 0o644, Content: text.Bytes()})
-	return slices.Concat(entries, emergency, links), nil
+	return slices.Concat(entries, links), nil
 }
+
+// emergency is the one program among the files: what a system in trouble runs.
+const emergency = "/usr/lib/slipway/failed"
 
 // links lead from the read-only root to state, and pin what an image must not say of itself.
 var links = []overlay.Entry{
@@ -58,7 +61,6 @@ var links = []overlay.Entry{
 	{Path: "/etc/localtime", Link: "../usr/share/zoneinfo/Etc/UTC"},
 	{Path: "/etc/fstab", Mode: 0o644, Content: []byte("# Mounts come from the verified root's own units.\n")},
 	{Path: "/etc/systemd/system-generators/systemd-gpt-auto-generator", Link: "/dev/null"}, // it would mount the ESP, writable
-	{Path: "/etc/systemd/system/systemd-repart.service", Link: "/dev/null"},                // it ran in the initrd
 	{Path: "/etc/systemd/system/systemd-firstboot.service", Link: "/dev/null"},             // it asks questions
 	{Path: "/etc/systemd/system/getty@.service", Link: "/dev/null"},                        // no login; a debug image unmasks it
 	{Path: "/etc/systemd/system/serial-getty@.service", Link: "/dev/null"},

@@ -1,4 +1,4 @@
-// Package sandbox runs the shell scripts that need a root user and mounts of their own: unpacking packages, dracut, packing.
+// Package sandbox runs the shell scripts that need a root user and mounts of their own: unpacking packages, packing.
 //
 // Start with New and (*Sandbox).Run. Every script runs in a fresh mount, PID and network namespace, so its mounts are
 // gone when it ends, however it ends, and it can reach no network. A normal user gets a user namespace with the

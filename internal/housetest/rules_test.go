@@ -14,6 +14,7 @@ type room struct {
 // testRooms is what the tests of a folder may import of ours beside what the folder may, and helpers for tests.
 var testRooms = map[string][]string{
 	"ova/vsphere": {"internal/grain"}, // the disks that it sends are made for the test
+	"imagebuild":  {"initrd"},         // a disk that is laid out here is divided there
 }
 
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
@@ -21,12 +22,15 @@ var rooms = []room{
 	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain", "internal/finding", "internal/durable"},
 		"the operator's command line may use everything but test/"},
 	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
+	{"cmd/slipway-init", []string{"initrd"}, "the initrd's program is how package initrd asks the kernel"},
 	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
 	{"cluster/pki", []string{"cluster", "node", "internal/durable"}, "keys are made for a spec and named by the contract"},
 	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
-	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "initrd/modules", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"imagebuild/debian", []string{"imagebuild"}, "a distribution's driver sees the seam that it fills"},
 	{"imagebuild/drivers", []string{"imagebuild", "imagebuild/debian"}, "one place knows which distributions there are; everybody else sees distro.Driver"},
+	{"initrd", []string{"node", "initrd/modules"}, "process 1 of the initrd is small, and knows the contract alone"},
+	{"initrd/modules", nil, "who packs modules and who loads them read the same tables"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
 	{"roles", []string{"node", "kernel"}, "roles are pure functions of the node config, the same when previewed and at boot"},
 	{"firstboot", []string{"roles", "node"}, "the daemon parses only its contract; what it needs from the spec goes through it"},
@@ -61,6 +65,8 @@ var bans = []ban{
 		"github.com/diskfs/go-diskfs", "github.com/coreos/butane", "github.com/spf13/cobra", "github.com/vmware/govmomi",
 		"k8s.io/client-go", module + "/imagebuild", module + "/ova", module + "/cluster",
 	}, false, "slipwayd is the program on the target: small, and it parses only its contract"},
+	{"initrd", []string{"net", "crypto/tls", "github.com", "k8s.io", "gopkg.in"}, false, "process 1 of the initrd is small: what it lacks it runs from the verified root"},
+	{"cmd/slipway-init", []string{"net", "crypto/tls", "github.com", "k8s.io", "gopkg.in"}, false, "process 1 of the initrd is small: what it lacks it runs from the verified root"},
 	{"roles", []string{"os", "net", "math/rand", "crypto/rand", "syscall", "golang.org/x/sys"}, true,
 		"roles are pure: what they need comes in as values, so that a preview is the truth"},
 	{"ova", []string{"github.com/diskfs/go-diskfs", "github.com/coreos/ignition", module + "/roles", module + "/cluster"}, false,

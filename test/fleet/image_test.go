@@ -3,11 +3,8 @@
 package fleet_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +12,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"slipway/internal/testtool"
 )
 
-// image is the one that all fleets run: its root, mounted, and the Ignition of its initrd.
+// image is the one that all fleets run: its root, mounted, and its Ignition.
 type image struct {
 	bin      string // folder of the binaries
 	dir      string // work folder
@@ -70,7 +65,7 @@ func (im *image) build() error {
 	return nil
 }
 
-// open mounts the root of a disk and takes Ignition out of its initrd.
+// open mounts the root of a disk.
 func (im *image) open(disk string) error {
 	offsets, err := partitions(disk)
 	if err != nil {
@@ -82,19 +77,8 @@ func (im *image) open(disk string) error {
 	if err := command("mount", "-t", "squashfs", "-o", fmt.Sprintf("ro,loop,offset=%d", offsets["root-a"]), disk, im.root); err != nil {
 		return err
 	}
-	uki, initrd := "/run/uki.efi", "/run/initrd.img"
-	esp := fmt.Sprintf("%s@@%d", disk, offsets["esp"])
-	names, err := exec.Command("mdir", "-b", "-i", esp, "::/EFI/Linux").Output()
-	if err != nil {
-		return fmt.Errorf("listing the UKIs: %w", err)
-	}
-	if err := command("mcopy", "-n", "-i", esp, strings.Fields(string(names))[0], uki); err != nil {
-		return err
-	}
-	if err := command("objcopy", "-O", "binary", "--only-section=.initrd", uki, initrd); err != nil {
-		return err
-	}
-	return extract(initrd, "usr/bin/ignition", im.ignition)
+	// By this name it applies a config to a root that is no machine's.
+	return os.Symlink(filepath.Join(im.root, "usr/bin/ignition"), im.ignition)
 }
 
 // partitions are the byte offsets of a disk's partitions by name, as sfdisk reads them.
@@ -121,49 +105,6 @@ func partitions(disk string) (map[string]int64, error) {
 	}
 	return found, nil
 }
-
-// extract takes a file out of a zstd-compressed initrd. https://www.kernel.org/doc/Documentation/early-userspace/buffer-format.txt
-func extract(initrd, name, to string) error {
-	f, err := os.Open(initrd)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	z, err := zstd.NewReader(f)
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	for {
-		var h [110]byte
-		if _, err := io.ReadFull(z, h[:]); err != nil {
-			return fmt.Errorf("%s is not in the initrd: %w", name, err)
-		}
-		var size, nameSize int64
-		if _, err := fmt.Sscanf(string(h[54:62])+" "+string(h[94:102]), "%x %x", &size, &nameSize); err != nil {
-			return fmt.Errorf("reading the initrd: %w", err)
-		}
-		entry := make([]byte, nameSize+pad(110+nameSize))
-		if _, err := io.ReadFull(z, entry); err != nil {
-			return err
-		}
-		body := io.LimitReader(z, size)
-		if string(bytes.TrimRight(entry, "\x00")) == name {
-			out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
-			if err != nil {
-				return err
-			}
-			_, err = io.Copy(out, body)
-			return errors.Join(err, out.Close())
-		}
-		if _, err := io.CopyN(io.Discard, z, size+pad(size)); err != nil {
-			return err
-		}
-	}
-}
-
-// pad is how far n is from a multiple of four.
-func pad(n int64) int64 { return -n & 3 }
 
 func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)

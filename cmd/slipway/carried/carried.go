@@ -1,5 +1,5 @@
 // Package carried holds the programs for the image that slipway has inside itself, so that one file is all there is to
-// install. Start with Slipwayd. `make build` and `make release` put them into bin/ before they link slipway; what is
+// install. Start with Program. `make build` and `make release` put them into bin/ before they link slipway; what is
 // built by hand without them carries nothing.
 package carried
 
@@ -16,9 +16,9 @@ import (
 //go:embed bin
 var programs embed.FS
 
-// Slipwayd is the daemon, or nil if this slipway was built without one.
-func Slipwayd() ([]byte, error) {
-	return program(programs, "bin/slipwayd.gz")
+// Program is slipwayd or slipway-init, or nil if this slipway was built without it.
+func Program(name string) ([]byte, error) {
+	return program(programs, "bin/"+name+".gz")
 }
 
 // program unpacks one program; nil if there is none of that name.

@@ -3,11 +3,8 @@ repo=$1 dest=$2 release=$3 packages=$4
 export SOURCE_DATE_EPOCH=$5 TMPDIR=${2%/*} # killed, it leaves nothing elsewhere
 shift 5
 
-# dracut's trigger calls a hook that path-exclude keeps out; an empty one keeps the trigger content.
-setup='mkdir -p "$1/etc/kernel/postinst.d" && printf "#!/bin/sh\nexit 0\n" > "$1/etc/kernel/postinst.d/dracut" && chmod 755 "$1/etc/kernel/postinst.d/dracut"'
-
 mmdebstrap --mode=root --variant=essential --format=directory --skip=check/qemu \
-    --setup-hook="$setup" --include="$packages" "$@" \
+    --include="$packages" "$@" \
     "$release" "$dest" "deb [trusted=yes] copy:$repo ./"
 
 # What differs from run to run and what belongs to this moment.

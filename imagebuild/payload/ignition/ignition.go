@@ -1,5 +1,6 @@
 // Package ignition is what Slipway changes in Ignition's source before it compiles it: no C library is linked, so that the
-// program fits every tree, and nothing of a config's content is printed, whatever fails. Start with Apply.
+// program fits every tree, no systemd is asked, because none runs yet, and nothing of a config's content is printed, whatever
+// fails. Start with Apply.
 //
 // Changed files are those of one version of Ignition, each known by its digest: another version is refused and not
 // half-changed. The packages below this folder are copied into Ignition's module as they are; they are tested here.
@@ -26,6 +27,7 @@ func replaced() map[string]string {
 		"internal/exec/util/blkid.go":             "changes/blkid.go.txt",
 		"internal/exec/util/user_group_lookup.go": "changes/user_group_lookup.go.txt",
 		"internal/register/providers.go":          "changes/providers.go.txt",
+		"internal/systemd/systemd.go":             "changes/systemd.go.txt",
 	}
 }
 

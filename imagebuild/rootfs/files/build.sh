@@ -29,7 +29,7 @@ umount -R dev proc
 find dev -mindepth 1 -delete
 mkdir -p "$(dirname "$ships_at")" usr/share/slipway/factory
 [ "$database" = "$ships_at" ] || mv "$database" "$ships_at"
-rm -rf var/lib/dracut var/cache/* var/log/* var/tmp/* tmp/* run/* etc/kernel $leftovers
+rm -rf var/cache/* var/log/* var/tmp/* tmp/* run/* etc/kernel $leftovers
 rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/.pwd.lock var/lib/systemd/random-seed
 mkdir -p var/log/journal
 cp -a var usr/share/slipway/factory/var
