@@ -83,9 +83,9 @@ func TestIgnitionTellsNoSecrets(t *testing.T) {
 			c["ignition"] = object{"version": "3.4.0", "timeouts": object{"httpTotal": 1},
 				"config": object{"merge": []object{{"source": "http://core:of-the-unit@127.0.0.1:1/x?token=of-a-disk"}}}}
 		}, "http://(withheld)@127.0.0.1:1/x?(withheld)"},
-		"disks: no such device": {"disks", func(_, s object) {
-			s["disks"] = []object{{"device": "/dev/nonexistent", "partitions": []object{}}}
-			s["luks"] = []object{{"name": "l", "device": "/dev/nonexistent", "keyFile": object{"source": "data:," + secretKey}}}
+		"disks: no disk": {"disks", func(_, s object) {
+			s["disks"] = []object{{"device": "/dev/null", "partitions": []object{}}}
+			s["luks"] = []object{{"name": "l", "device": "/dev/null", "keyFile": object{"source": "data:," + secretKey}}}
 		}, "disks failed"},
 		"mount: no such device": {"mount", func(_, s object) {
 			s["filesystems"] = []object{{"device": "/dev/nonexistent", "path": "/data", "format": "ext4"}}
