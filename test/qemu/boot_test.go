@@ -4,12 +4,13 @@ package qemu_test
 
 import "testing"
 
-// TestSingleNode boots one node, lets it form a cluster, and looks at it from all sides. All checks share the boot;
-// those that only look come first, those that cut the power last.
+// TestSingleNode boots one node, cuts its power in the first minutes, lets it form a cluster all the same, and looks at it from all
+// sides. All checks share the boot; those that only look come first, those that cut the power again last.
 func TestSingleNode(t *testing.T) {
 	l := theLab(t)
 	n := newNode(t, l, l.out)
 	n.up(t, "--fresh")
+	n.cutAt(t, firstCuts())
 	n.waitServing(t)
 	n.must(t, "true")
 	for _, c := range []struct {
@@ -28,6 +29,7 @@ func TestSingleNode(t *testing.T) {
 		{"docker", checkDocker},
 		{"containerd", checkContainerd},
 		{"etcd", checkEtcd},
+		{"formed", checkFormed},
 		{"node ready", checkNodeReady},
 		{"API from outside", checkAPIOutside},
 		{"DNS from the node", checkDNSNode},

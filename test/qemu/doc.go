@@ -8,7 +8,7 @@
 //	go test -tags qemu -timeout 90m ./test/qemu
 //
 // SLIPWAY_BIN is the folder of the binaries (default ../../bin), SLIPWAY_TEST_DIR the work folder, kept between runs
-// (default ../../out/test), SLIPWAY_TEST_ALL_CUTS=1 cuts the power at every step of a formation instead of at a few.
+// (default ../../out/test).
 //
 // Start with TestSingleNode; its table lists the checks, one file a topic.
 package qemu

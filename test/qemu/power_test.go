@@ -3,7 +3,6 @@
 package qemu_test
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,46 +47,33 @@ type cut struct {
 	wait func(t *testing.T, n *node)
 }
 
-// cuts are the moments at which TestPowerCuts cuts the power: in the first boot before and while Ignition works, then
-// as steps begin.
-func cuts() []cut {
+// firstCuts are moments of a first boot that only a whole machine has, before and while Ignition works, and the one at which a node
+// begins to be a member. TestPowerCutAtEveryStep of test/fleet has the others.
+func firstCuts() []cut {
 	firstBoot := func(delay time.Duration) func(*testing.T, *node) {
 		return func(t *testing.T, n *node) {
 			n.waitSerial(t, bootLimit, `slipway: first boot`)
 			time.Sleep(delay)
 		}
 	}
-	all := []cut{{"state is prepared", firstBoot(0)}, {"ignition", firstBoot(4 * time.Second)}}
-	few := []string{"etcd", "apiserver", "kubelet"} // test/fleet cuts at every one
-	if os.Getenv("SLIPWAY_TEST_ALL_CUTS") != "" {
-		few = []string{"time-gate", "scrub", "files", "apilb", "services", "etcd", "member", "apiserver", "controllers", "objects",
-			"containerd", "images", "kubelet", "kube-proxy", "approve", "node-ready", "labels", "cluster"}
-	}
-	for _, step := range few {
-		all = append(all, cut{"step " + step, func(t *testing.T, n *node) {
-			n.WaitStatus(t, serveLimit, "at step "+step, func(s status) bool { return s.reached(step) })
-		}})
-	}
-	return all
+	return []cut{{"state is prepared", firstBoot(0)}, {"ignition", firstBoot(4 * time.Second)}, atStep("etcd")}
 }
 
-// TestPowerCuts cuts the power again and again during one formation, each time further on. It must form all the same.
-func TestPowerCuts(t *testing.T) {
-	t.Parallel() // it leaves a processor to the machines of initrd_test.go, which have one each
-	l := theLab(t)
-	n := newNode(t, l, l.out)
-	n.up(t, "--fresh")
-	for _, c := range cuts() {
+func atStep(step string) cut {
+	return cut{"step " + step, func(t *testing.T, n *node) {
+		n.WaitStatus(t, serveLimit, "at step "+step, func(s status) bool { return s.reached(step) })
+	}}
+}
+
+// cutAt cuts the power of a machine that is on, again and again, each time further on, and leaves it on.
+func (n *node) cutAt(t *testing.T, cuts []cut) {
+	t.Helper()
+	for _, c := range cuts {
 		c.wait(t, n)
 		n.down(t, "--hard")
 		t.Logf("cut: %s", c.name)
 		n.up(t)
 	}
-	n.waitServing(t)
-	checkFormed(t, n)
-	checkNodeReady(t, n)
-	checkDNSNode(t, n)
-	checkEtcd(t, n)
 }
 
 // checkFormed: the journal is whole and says so; the status has no step left.
