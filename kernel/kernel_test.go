@@ -118,7 +118,7 @@ func TestFindStream(t *testing.T) {
 
 func TestCmdline(t *testing.T) {
 	const want = "rootfstype=squashfs ro console=ttyS0 loglevel=4 systemd.show_status=0 systemd.firstboot=no " +
-		"systemd.verity=no panic=5 console=tty0 roothash=abcd"
+		"systemd.verity=no damon_stat.enabled=N panic=5 console=tty0 roothash=abcd"
 	if got, err := Cmdline("squashfs", "abcd", []string{"console=tty0"}, false); err != nil || got != want {
 		t.Errorf("Cmdline = %q, %v\nwant      %q", got, err, want)
 	}

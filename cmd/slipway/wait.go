@@ -52,8 +52,13 @@ line, with 130 when it was interrupted.
 	return cmd
 }
 
-// waitPause is the time between two questions.
+// waitPause is the least time between two questions.
 const waitPause = time.Second
+
+// pause grows with how long nodes took to answer, so that nobody who waits is what a slow machine is busy with: an emulated one takes
+// seconds for an answer. It is five times the least, so that a node that is off, and runs into a time limit,
+// delays nothing for long.
+func pause(least, took time.Duration) time.Duration { return max(least, min(4*took, 5*least)) }
 
 func runWait(parent context.Context, s streams, o waitOptions) error {
 	if o.timeout <= 0 {
@@ -78,7 +83,9 @@ func runWait(parent context.Context, s streams, o waitOptions) error {
 	defer cancel()
 	w := &waiter{s: s, spec: loaded.Spec, checks: checks, all: len(o.nodes) == 0}
 	for {
-		replies := w.ask(ctx, nodes, time.Now())
+		asked := time.Now()
+		replies := w.ask(ctx, nodes, asked)
+		took := time.Since(asked)
 		passed := w.tell(replies)
 		if parent.Err() != nil {
 			return parent.Err()
@@ -95,7 +102,7 @@ func runWait(parent context.Context, s streams, o waitOptions) error {
 				return parent.Err()
 			}
 			return w.timeUp(o)
-		case <-time.After(waitPause):
+		case <-time.After(pause(waitPause, took)):
 		}
 	}
 }
@@ -121,6 +128,7 @@ type waiter struct {
 
 	healths map[string]*inside.Health // as they were last told
 	looked  time.Time                 // ... and when
+	took    time.Duration             // ... and how long that took
 
 	done    int       // checks that were passed when they were last told of
 	at      string    // the check that is waited at
@@ -128,13 +136,13 @@ type waiter struct {
 	told    string
 }
 
-// lookPause is how old what a node told of its health may be: it costs an etcd node some 60 ms of a core, while the cluster forms.
+// lookPause is how old what a node told of its health may be, at least: it costs an etcd node some 60 ms of a core, while the cluster forms.
 const lookPause = 5 * time.Second
 
 // ask asks all nodes for their status, and for their health when it is old, or when there is nothing left to wait for but by that.
 func (w *waiter) ask(ctx context.Context, nodes []target, now time.Time) []reply {
 	replies := askAll(ctx, nodes)
-	if now.Sub(w.looked) < lookPause && w.first(replies) < len(w.checks) {
+	if now.Sub(w.looked) < pause(lookPause, w.took) && w.first(replies) < len(w.checks) {
 		for i, r := range replies {
 			if r.Error == "" {
 				replies[i].Health = w.healths[r.Node]
@@ -142,7 +150,9 @@ func (w *waiter) ask(ctx context.Context, nodes []target, now time.Time) []reply
 		}
 		return replies
 	}
+	began := time.Now()
 	replies = lookAll(ctx, nodes)
+	w.took = time.Since(began)
 	w.looked, w.healths = now, map[string]*inside.Health{}
 	for _, r := range replies {
 		w.healths[r.Node] = r.Health

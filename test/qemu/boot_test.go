@@ -5,7 +5,7 @@ package qemu_test
 import "testing"
 
 // TestSingleNode boots one node, cuts its power in the first minutes, lets it form a cluster all the same, and looks at it from all
-// sides. All checks share the boot; those that only look come first, those that cut the power again last.
+// sides. All checks share the boot; the one that switches it off comes last.
 func TestSingleNode(t *testing.T) {
 	l := theLab(t)
 	n := newNode(t, l, l.out)
@@ -39,11 +39,8 @@ func TestSingleNode(t *testing.T) {
 		{"keys on the node", checkKeys},
 		{"keys in logs", checkLogs},
 		{"node config is gone", checkScrub},
-		{"hard reset", checkHardReset},
 		{"power button", checkPowerButton},
 	} {
-		if !t.Run(c.name, func(t *testing.T) { c.check(t, n) }) && c.name == "hard reset" {
-			t.Fatal("the node did not come back")
-		}
+		t.Run(c.name, func(t *testing.T) { c.check(t, n) })
 	}
 }

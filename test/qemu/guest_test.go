@@ -23,8 +23,8 @@ type Guest struct {
 	last int // number of the last command
 }
 
-// commandLimit is how long one command may take in the guest. Emulated, a kubectl takes some seconds.
-const commandLimit = 2 * time.Minute
+// commandLimit is how long one command may take in the guest. Emulated, a kubectl takes some seconds, and half a minute on a slow computer.
+const commandLimit = 4 * time.Minute
 
 // exitError is a command that ran and failed.
 type exitError struct {

@@ -9,31 +9,6 @@ import (
 	"time"
 )
 
-// checkHardReset cuts the power of a node that serves. It must serve again, with what it knew before.
-func checkHardReset(t *testing.T, n *node) {
-	n.must(t, kubectl+"create configmap slipway-test --from-literal=a=b")
-	before := identity(t, n)
-	n.down(t, "--hard")
-	n.up(t)
-	n.waitServing(t)
-	if after := identity(t, n); after != before {
-		t.Errorf("before the reset:\n%s\nafter:\n%s", before, after)
-	}
-	if got := n.must(t, kubectl+"get configmap slipway-test -o jsonpath={.data.a}"); got != "b" {
-		t.Errorf("an object was lost: %q", got)
-	}
-	checkNodeReady(t, n)
-	checkDNSNode(t, n)
-	checkScrub(t, n)
-}
-
-// identity is what must never change in the life of a cluster.
-func identity(t *testing.T, n *node) string {
-	t.Helper()
-	return n.must(t, "cat /etc/machine-id; "+etcdctl+"endpoint status -w json | jq -c '.[].Status.header | {cluster_id, member_id}'; "+
-		kubectl+"get namespace kube-system -o jsonpath={.metadata.uid}")
-}
-
 // checkPowerButton: the node powers off by itself when asked to.
 func checkPowerButton(t *testing.T, n *node) {
 	if how := n.down(t, "--timeout", "6m"); !strings.Contains(how, "n1: powered off") {
