@@ -84,6 +84,8 @@ func newRootCmd(s streams) *cobra.Command {
 		newCacheCmd,
 		newPackCmd,
 		newVerifyCmd,
+		newSBOMCmd,
+		newDiffCmd,
 		newPKICmd,
 		newIgnitionCmd,
 		newRenderCmd,
