@@ -45,7 +45,6 @@ type Program struct {
 // Result is what a build made.
 type Result struct {
 	Artefacts []Artefact `json:"artefacts"`
-	SBOM      string     `json:"sbom"` // path of the bill of materials
 	RootHash  string     `json:"rootHash"`
 	Kernel    string     `json:"kernel"`
 	RootBytes int64      `json:"rootBytes"` // of the packed root, before padding to its slot
@@ -78,7 +77,6 @@ type builder struct {
 	kernel            string
 	results           []payload.Result
 	initrd, initrdKey string
-	bill              bill
 	root              packedRoot
 }
 
@@ -114,7 +112,7 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkFlags, b.checkKernel, b.makeInitrd, b.makeBill, b.packRoot,
+		b.lockPackages, b.fetchPackages, b.unpackTree, b.makePayloads, b.checkFlags, b.checkKernel, b.makeInitrd, b.packRoot,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -128,15 +126,11 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	bill, err := b.keepBill()
-	if err != nil {
-		return nil, err
-	}
 	if _, err := b.cache.Prune(ctx, opt.Now().Add(-KeepUnused), cachedStages()...); err != nil {
 		opt.Progress.Note(err.Error()) // what was built is whole all the same
 	}
 	return &Result{
-		Artefacts: artefacts, SBOM: bill, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
+		Artefacts: artefacts, RootHash: b.root.hash(), Kernel: b.kernel, RootBytes: b.root.size,
 		Steps: b.rec.Steps, Seconds: opt.Now().Sub(start).Round(time.Millisecond).Seconds(),
 	}, nil
 }

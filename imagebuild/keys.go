@@ -35,18 +35,6 @@ func (b *builder) initrdKeyOf(in initrd.Input) string {
 	return b.key("initrd", in.KeyInputs(b.treeKey, b.kernel)...)
 }
 
-// billKey is of everything that a bill of materials names; the tree's key stands for its packages.
-func (b *builder) billKey(purge []string) string {
-	inputs := []any{b.treeKey, purge, b.initrdKey, b.kernel, b.lock.Epoch}
-	for _, res := range b.results {
-		inputs = append(inputs, res.Item.Name, res.Item.Version, res.Item.Source, res.Item.Class, res.Item.Modules, res.Item.URL, res.Item.SHA256)
-		for _, f := range res.Files {
-			inputs = append(inputs, f.Path, f.SHA256)
-		}
-	}
-	return b.key("sbom", inputs...)
-}
-
 func (b *builder) rootKey(in rootfs.Input) string { return b.key("root", in.KeyInputs(b.treeKey)...) }
 
 func (b *builder) imageKey(name, version string, program payload.InstalledFile) string {

@@ -39,7 +39,6 @@ func keysOf(t *testing.T, b *builder, disk Artefact) map[string]string {
 	t.Helper()
 	b.treeKey = b.treeKeyOf()
 	b.initrdKey = b.initrdKeyOf(b.initrdInput())
-	b.bill.key = b.billKey(b.plan.Distro.BuildOnly())
 	adds, err := b.additions(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -50,14 +49,14 @@ func keysOf(t *testing.T, b *builder, disk Artefact) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{
-		"tree": b.treeKey, "kernel": b.kernelKey(), "initrd": b.initrdKey, "sbom": b.bill.key, "root": b.root.key, "disk": b.diskKey(cmdline),
+		"tree": b.treeKey, "kernel": b.kernelKey(), "initrd": b.initrdKey, "root": b.root.key, "disk": b.diskKey(cmdline),
 		"pack": b.packKey("qcow2", b.opt.Packers["qcow2"], disk),
 	}
 }
 
 // Every input that shapes bytes makes another key of the stages that it reaches, and of no others.
 func TestKeysSeeEveryInput(t *testing.T) {
-	const fromTree, fromBill, fromRoot, fromInitrd = "disk initrd kernel root sbom tree", "disk root sbom", "disk root", "disk initrd root sbom"
+	const fromTree, fromRoot, fromInitrd = "disk initrd kernel root tree", "disk root", "disk initrd"
 	host := program(t, "package main\n\nfunc main() { print(\"complete\") }\n")
 	shared := keyed(t, host) // one tree and one cache for all
 	fresh := func() *builder {
@@ -84,7 +83,7 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		want   string
 	}{
 		"nothing":                 {func(*builder, *Artefact) {}, ""},
-		"this program":            {tool("slipway"), "disk initrd kernel pack root sbom tree"},
+		"this program":            {tool("slipway"), "disk initrd kernel pack root tree"},
 		"apt":                     {tool("apt"), fromTree},
 		"dpkg":                    {tool("dpkg"), fromTree},
 		"mmdebstrap":              {tool("mmdebstrap"), fromTree},
@@ -96,21 +95,20 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		"kernel stream":           {func(b *builder, _ *Artefact) { b.plan.Request.Kernel = "linux-image-cloud-amd64" }, fromTree},
 		"packages asked for":      {func(b *builder, _ *Artefact) { b.plan.Request.Packages = []string{"jq"} }, fromTree},
 		"a package":               {func(b *builder, _ *Artefact) { b.lock.Packages[0].SHA256 = "bb" }, fromTree},
-		"time":                    {func(b *builder, _ *Artefact) { b.lock.Epoch++ }, "disk initrd kernel pack root sbom tree"},
-		"kernel":                  {func(b *builder, _ *Artefact) { b.kernel = "6.12.2" }, "disk initrd kernel root sbom"},
+		"time":                    {func(b *builder, _ *Artefact) { b.lock.Epoch++ }, "disk initrd kernel pack root tree"},
+		"kernel":                  {func(b *builder, _ *Artefact) { b.kernel = "6.12.2" }, "disk initrd kernel"},
 		"modules at boot":         {func(b *builder, _ *Artefact) { b.plan.Profile.Modules = b.plan.Profile.Modules[1:] }, "disk kernel root"},
 		"sysctls":                 {func(b *builder, _ *Artefact) { b.plan.Profile.Sysctls = b.plan.Profile.Sysctls[1:] }, "disk kernel root"},
 		"limits":                  {func(b *builder, _ *Artefact) { b.plan.Profile.Limits = b.plan.Profile.Limits[1:] }, fromRoot},
 		"slots":                   {func(b *builder, _ *Artefact) { b.plan.Layout.Root *= 2 }, "disk"},
 		"debug":                   {func(b *builder, _ *Artefact) { b.plan.Debug = true }, fromRoot},
-		"Ignition":                {program("ignition"), fromBill},
+		"Ignition":                {program("ignition"), fromRoot},
 		"slipway-init":            {func(b *builder, _ *Artefact) { b.opt.Init.SHA256 = "cc" }, fromInitrd},
-		"slipwayd":                {program("slipwayd"), fromBill},
-		"a program":               {program("etcd"), fromBill},
-		"a container image":       {program("coredns"), fromBill},
+		"slipwayd":                {program("slipwayd"), fromRoot},
+		"a program":               {program("etcd"), fromRoot},
+		"a container image":       {program("coredns"), fromRoot},
 		"a version shown":         {func(b *builder, _ *Artefact) { b.plan.Payloads[3].Version = "v0.0.1" }, fromRoot},
-		"an image's version":      {func(b *builder, _ *Artefact) { b.results[1].Item.Version = "v0.0.1" }, fromBill},
-		"a download's place":      {func(b *builder, _ *Artefact) { b.results[1].Item.URL = "https://elsewhere" }, fromBill},
+		"an image's version":      {func(b *builder, _ *Artefact) { b.results[1].Item.Version = "v0.0.1" }, fromRoot},
 		"kernel arguments":        {func(b *builder, _ *Artefact) { b.plan.Cmdline = []string{"quiet"} }, "disk"},
 		"name":                    {func(b *builder, _ *Artefact) { b.plan.Name = "other" }, "disk"},
 		"the disk, for its forms": {func(_ *builder, a *Artefact) { a.SHA256 = "11" }, "pack"},

@@ -118,7 +118,6 @@ func (b *builder) additions(ctx context.Context) ([]overlay.Entry, error) {
 	// systemd compares these with /usr and then leaves out caches that the image already has (ConditionNeedsUpdate=).
 	updated := fmt.Appendf(nil, "TIMESTAMP_NSEC=%d000000000\n", b.lock.Epoch)
 	return append(out,
-		b.billEntry(),
 		overlay.Entry{Path: "/etc/.updated", Mode: 0o644, Content: updated},
 		overlay.Entry{Path: "/var/.updated", Mode: 0o644, Content: updated},
 		overlay.Entry{Path: "/usr/lib/slipway/image.json", Mode: 0o644, Content: append(facts, '\n')},

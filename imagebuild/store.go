@@ -20,7 +20,7 @@ const KeepUnused = 14 * 24 * time.Hour
 
 // cachedStages are the folders of the cache whose entries are pruned: results of stages, programs and package archives.
 func cachedStages() []string {
-	return []string{"ask", "completion", "initrd", "kernel", "oci", "payloads", "pool", "programs", "root", "sbom", "tree"}
+	return []string{"ask", "completion", "initrd", "kernel", "oci", "payloads", "pool", "programs", "root", "tree"}
 }
 
 // inUse is the lock in the cache that builds share, and that whoever removes what they may need takes alone.

@@ -17,12 +17,11 @@ const (
 	exitInput    = 2 // the command line or a file of the user's is wrong; nothing was written
 	exitDrift    = 3 // --locked, and what is there now differs from slipway.lock
 	exitBusy     = 4 // another slipway works in the same folder
-	exitDiffer   = 5 // two images are not the same
 	exitCanceled = 130
 )
 
 const exitCodeHelp = `Exit codes: 0 done; 1 the work failed; 2 wrong input, nothing written; 3 the lock has drifted;
-4 another slipway works in the same folder; 5 two images differ; 130 interrupted.
+4 another slipway works in the same folder; 130 interrupted.
 With --json, where there is that flag, standard output is one JSON document, of an error {"error", "hints", "exitCode"} and
 what was done or found until then.`
 

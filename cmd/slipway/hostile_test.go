@@ -74,7 +74,6 @@ func TestHostileFiles(t *testing.T) {
 			}
 			for _, args := range [][]string{
 				{"verify", path},
-				{"diff", path, path},
 				{"pack", path, "-o", filepath.Join(dir, "x.qcow2"), "--quiet"},
 				{"pack", path, "-o", filepath.Join(dir, "x.vmdk"), "--quiet", "--force"},
 			} {
@@ -97,8 +96,8 @@ func hostile(t *testing.T, args []string) {
 	}
 	t.Logf("%s: exit code %d, %d MiB, %s, %d bytes said", args[0], m.Code, m.Memory>>20, m.Took.Round(time.Millisecond), len(m.Output))
 	codes := []int{exitFailed, exitInput}
-	if args[0] != "verify" {
-		codes = append(codes, exitOK) // a disk of holes is one, and any file is equal to itself
+	if args[0] == "pack" {
+		codes = append(codes, exitOK) // a disk of holes is one
 	}
 	if m.Interrupted {
 		codes = []int{exitCanceled}

@@ -10,11 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"slipway/imagebuild/sbom"
 	"slipway/imagebuild/verify/verifytest"
 	"slipway/internal/golden"
 )
@@ -69,28 +67,12 @@ func exitCode(ts *testscript.TestScript, args []string) int {
 	return 0
 }
 
-// makeDisk FILE [FOLDER] makes a small raw disk that verify finds nothing wrong with. The folder's files are in its root, too, and then
-// a bill of materials of all packages there.
+// makeDisk FILE makes a small raw disk that verify finds nothing wrong with.
 func makeDisk(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 && len(args) != 2 {
-		ts.Fatalf("usage: disk FILE [FOLDER]")
+	if len(args) != 1 {
+		ts.Fatalf("usage: disk FILE")
 	}
-	recipe := verifytest.Good()
-	if len(args) == 2 {
-		dir := os.DirFS(ts.MkAbs(args[1]))
-		ts.Check(fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			data, err := fs.ReadFile(dir, name)
-			recipe.Tree[name] = &fstest.MapFile{Data: data}
-			return err
-		}))
-		var err error
-		recipe, err = recipe.WithBill(func(*sbom.Bill) {})
-		ts.Check(err)
-	}
-	_, err := recipe.Write(ts.MkAbs(args[0]))
+	_, err := verifytest.Good().Write(ts.MkAbs(args[0]))
 	ts.Check(err)
 }
 

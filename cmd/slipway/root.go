@@ -84,8 +84,6 @@ func newRootCmd(s streams) *cobra.Command {
 		newCacheCmd,
 		newPackCmd,
 		newVerifyCmd,
-		newSBOMCmd,
-		newDiffCmd,
 		newPKICmd,
 		newIgnitionCmd,
 		newRenderCmd,

@@ -3,7 +3,6 @@ package distro
 import (
 	"context"
 	"io"
-	"io/fs"
 
 	"slipway/imagebuild/sandbox"
 )
@@ -30,10 +29,6 @@ type Driver interface {
 	Unpack(ctx context.Context, in UnpackInput) error
 	// Purge says which packages of a tree do not ship: those that building needs, but for what the spec's own need too.
 	Purge(tree string, extra []string) ([]string, error)
-	// Installed are the packages of a tree, sorted by name, as the distribution's database at that path in it has them.
-	Installed(tree fs.FS, database string) ([]Installed, error)
-	// Contents adds to all packages of a tree which files and licences they have.
-	Contents(tree fs.FS, database string, packages []Installed) error
 
 	Facts() Facts
 }

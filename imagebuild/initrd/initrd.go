@@ -31,9 +31,6 @@ func (in Input) KeyInputs(treeKey, kernel string) []any {
 // Name of the result in the output directory.
 const Name = "initrd.img"
 
-// Program is the name of slipway-init in it, as the kernel looks for it.
-const Program = "init"
-
 // modulesDir is where slipway-init looks for modules.
 const modulesDir = "modules"
 
@@ -74,7 +71,7 @@ func (in Input) collect() ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []file{{name: Program, mode: 0o755, data: init}}
+	files := []file{{name: "init", mode: 0o755, data: init}}
 	carried := tables.Closure(in.Drivers)
 	for _, m := range carried {
 		data, err := kernel.Unpacked(tables.File(m))

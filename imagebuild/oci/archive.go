@@ -133,29 +133,3 @@ func writeTar(w io.Writer, members map[string][]byte, mtime time.Time) error {
 	}
 	return t.Close()
 }
-
-// Name reads an archive that Save wrote for what the image in it is called, and its manifest's digest.
-func Name(path string) (ref, digest string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", "", err
-	}
-	defer f.Close()
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if err != nil {
-			return "", "", fmt.Errorf("reading image archive %q: %w", path, err)
-		}
-		if h.Name != "index.json" {
-			continue
-		}
-		var index v1.IndexManifest
-		if err := json.NewDecoder(r).Decode(&index); err != nil {
-			return "", "", fmt.Errorf("reading image archive %q: %w", path, err)
-		}
-		if n := len(index.Manifests); n != 1 {
-			return "", "", fmt.Errorf("reading image archive %q: %d manifests, want 1", path, n)
-		}
-		return index.Manifests[0].Annotations[annotationName], index.Manifests[0].Digest.String(), nil
-	}
-}

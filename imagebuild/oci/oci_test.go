@@ -93,9 +93,6 @@ func TestForeignReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ref, said, err := Name(path); err != nil || ref != "registry.k8s.io/coredns/coredns:v1.14.7" || said != digest {
-		t.Errorf("the archive says that it is %q, %q, %v; want %q", ref, said, err, digest)
-	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

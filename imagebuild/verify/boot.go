@@ -38,8 +38,6 @@ func (c *checker) boot(p disk.Partition) {
 		c.find(p.Start, "esp", "there is no %s", loaderFile)
 	} else if _, err := uki.Read(loaders[0]); err != nil {
 		c.find(p.Start+loaders[0].Offset, "esp", "%s: %v", loaderFile, err)
-	} else {
-		c.booted["loader"] = loaders[0].SectionReader
 	}
 	ukis := find(func(path string) bool { return strings.HasPrefix(path, ukiFolder) && strings.HasSuffix(path, ".efi") })
 	if len(ukis) != 1 {
@@ -68,18 +66,11 @@ func (c *checker) uki(at int64, f esp.Entry) {
 			c.find(at+s.Offset, "uki", "%s: section %s ends past the file", f.Path, name)
 		} else if want := magics(name); want != nil && !startsWithOne(s, want) {
 			c.find(at+s.Offset, "uki", "%s: section %s does not hold what it should", f.Path, name)
-		} else if part := bootParts()[name]; part != "" {
-			c.booted[part] = s.SectionReader
 		}
 	}
 	c.report.Kernel, _ = uki.Text(sections, ".uname")
 	c.report.Cmdline, _ = uki.Text(sections, ".cmdline")
 	c.cmdline(at)
-}
-
-// bootParts are the sections of a unified kernel image, by what they hold. The rest is the stub.
-func bootParts() map[string]string {
-	return map[string]string{".linux": "kernel", ".initrd": "initrd", ".osrel": "osrel", ".uname": "uname", ".cmdline": "cmdline"}
 }
 
 // magic is what a file has at an offset.

@@ -71,7 +71,6 @@ func (c *checker) content(root disk.Partition) {
 	var texts []string
 	c.report.RootFiles, texts = Tree(tree)
 	c.report.Debug = c.report.Debug || isDebug(tree)
-	texts = append(texts, c.bill(tree)...)
 	for _, text := range texts {
 		c.find(root.Start, "root", "%s", text)
 	}

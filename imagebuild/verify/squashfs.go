@@ -150,7 +150,6 @@ type storage struct {
 	left    int // reads
 	packing uint16
 	block   int64 // bytes of a file's
-	used    int64 // bytes of the file system
 	table   int64 // where a table's block begins, whose two bytes of header were read last; 0: none
 	raw     bool  // that block is not packed
 }
@@ -217,6 +216,6 @@ func (s *storage) checkSuperblock() error {
 	case b.Used > uint64(s.Size()):
 		return fmt.Errorf("reading squashfs: %d bytes in a partition of %d", b.Used, s.Size())
 	}
-	s.packing, s.block, s.used = b.Packing, int64(b.BlockSize), int64(b.Used)
+	s.packing, s.block = b.Packing, int64(b.BlockSize)
 	return nil
 }

@@ -35,11 +35,10 @@ type checker struct {
 	report *Report
 	table  disk.Plan
 	found  finding.List
-	booted map[string]*io.SectionReader // what the boot partition has of the kernel, the initrd and the loader
 }
 
 func newChecker(r io.ReaderAt, size int64, table disk.Plan) *checker {
-	return &checker{r: r, table: table, found: finding.List{Most: mostFindings}, booted: map[string]*io.SectionReader{}, report: &Report{Size: size}}
+	return &checker{r: r, table: table, found: finding.List{Most: mostFindings}, report: &Report{Size: size}}
 }
 
 func (c *checker) find(offset int64, part, format string, args ...any) {

@@ -65,8 +65,6 @@ func Tree() fstest.MapFS {
 		"usr/lib/modules/7.2.12/modules.alias":   "",
 		"usr/lib/modules/7.2.12/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
 		"usr/lib/modules-load.d/slipway.conf":    "# services\nip_vs\n\noverlay\n",
-		"usr/lib/os-release":                     "ID=debian\nVERSION_ID=\"13\"\n",
-		"usr/lib/sysimage/dpkg/status":           "Package: jq\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.7.1-6\n",
 		"usr/share/doc/key.pem":                  "-----BEGIN PRIVATE KEY-----\nan example of a package",
 	} {
 		tree[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
@@ -110,13 +108,15 @@ func (r Recipe) boot(hash [32]byte) ([]esp.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	kernel := make([]byte, 0x300)
+	copy(kernel[0x202:], "HdrS")
 	cmdline := r.Cmdline
 	if strings.Contains(cmdline, "%x") {
 		cmdline = fmt.Sprintf(cmdline, hash)
 	}
 	var image bytes.Buffer
 	if _, err := uki.Write(&image, uki.Parts{
-		Stub: program, OSRelease: []byte("ID=x\n"), Cmdline: cmdline, Uname: kernelVersion, Kernel: kernelImage(), Initrd: []byte(r.Initrd),
+		Stub: program, OSRelease: []byte("ID=x\n"), Cmdline: cmdline, Uname: "7.2.12", Kernel: kernel, Initrd: []byte(r.Initrd),
 	}); err != nil {
 		return nil, err
 	}
@@ -126,15 +126,6 @@ func (r Recipe) boot(hash [32]byte) ([]esp.File, error) {
 	}
 	sums, err := esp.Sums(files)
 	return r.Files(append(files, sums)), err
-}
-
-const kernelVersion = "7.2.12"
-
-// kernelImage is what a kernel's header needs.
-func kernelImage() []byte {
-	kernel := make([]byte, 0x300)
-	copy(kernel[0x202:], "HdrS")
-	return kernel
 }
 
 // PE is a program of headers and one section, enough to append sections to.
