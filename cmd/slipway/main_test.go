@@ -29,12 +29,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:      golden.Update(),
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"refuses": refuses,
-			"disk":    makeDisk,
-			"spoil":   spoil,
-			"vcsim":   startVCenter,
-			"ova":     makeOVA,
+			"exits":    exits,
+			"refuses":  refuses,
+			"disk":     makeDisk,
+			"spoil":    spoil,
+			"vcsim":    startVCenter,
+			"ova":      makeOVA,
+			"vendored": makeVendored,
 		},
 	})
 }

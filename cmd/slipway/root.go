@@ -81,6 +81,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newValidateCmd,
 		newSchemaCmd,
 		newBuildCmd,
+		newVendorCmd,
 		newCacheCmd,
 		newPackCmd,
 		newVerifyCmd,
