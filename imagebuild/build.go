@@ -13,7 +13,6 @@ import (
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
 	"slipway/imagebuild/stage"
-	"slipway/imagebuild/vendored"
 )
 
 // Options are what a build needs besides its plan.
@@ -25,16 +24,14 @@ type Options struct {
 	Update   Update  // what may change although the lock pins it
 	Tools    Tools   // what makes the image, see FindTools
 	Init     Program // slipway-init, which belongs to this slipway
-	Archives string  // folder of archive files to look into before the network
+	Vendor   string  // folder of .deb files to look into before the network
 	Epoch    int64   // SOURCE_DATE_EPOCH of a new lock, seconds
 	Now      func() time.Time
 	Client   *http.Client
 	Sandbox  *sandbox.Sandbox
-	Payload  payload.Env        // without CacheDir, Now and Progress
-	Vendor   *vendored.Folder   // everything comes from it and nothing from the network; may be nil
-	Compiler vendored.Toolchain // with Vendor: the Go toolchain of this machine
-	Place    func() error       // puts what the plan takes from the cache there, with nobody pruning it; may be nil
-	Packers  map[string]Packer  // by output; raw needs none
+	Payload  payload.Env       // without CacheDir, Now and Progress
+	Place    func() error      // puts what the plan takes from the cache there, with nobody pruning it; may be nil
+	Packers  map[string]Packer // by output; raw needs none
 	Progress Progress
 	Log      func(stage string) io.Writer // raw output of tools; may be nil
 }
@@ -104,10 +101,6 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 		return nil, err
 	}
 	defer closeLock()
-	if err := b.checkVendor(); err != nil {
-		return nil, err
-	}
-	b.sayCompiler()
 	leave, err := b.useCache(ctx)
 	if err != nil {
 		return nil, err
@@ -150,12 +143,9 @@ func newBuilder(plan *Plan, opt Options) *builder {
 	}}
 	facts := plan.Distro.Facts()
 	b.fetcher = distro.Fetcher{
-		Pool: filepath.Join(opt.Cache, "pool"), Suffix: facts.Suffix, Snapshots: facts.Snapshots, Archives: opt.Archives,
+		Pool: filepath.Join(opt.Cache, "pool"), Suffix: facts.Suffix, Snapshots: facts.Snapshots, Vendor: opt.Vendor,
 		Places: func(p distro.Package) []string { return plan.Distro.Places(p, plan.Mirrors) },
 		Client: opt.Client, Done: opt.Progress.Bytes,
-	}
-	if opt.Vendor != nil {
-		b.goOffline()
 	}
 	return b
 }

@@ -77,19 +77,14 @@ func ReadLock(path string) (*Lock, error) {
 
 // Write replaces the lock as a whole or not at all, also when the power fails.
 func (l *Lock) Write(path string) error {
-	data, err := l.encode()
+	data, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := durable.Write(path, data, 0o644); err != nil {
+	if err := durable.Write(path, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the lock: %w", stage.Friendly(err))
 	}
 	return nil
-}
-
-func (l *Lock) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(l, "", "  ")
-	return append(data, '\n'), err
 }
 
 // LockError: the file is no lock that this program can read.

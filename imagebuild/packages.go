@@ -126,9 +126,6 @@ func (b *builder) fetchPackages(ctx context.Context) error {
 			cached = false
 		}
 	}
-	if err := b.verifyArchives(ctx); err != nil {
-		return err
-	}
 	if err := b.fetcher.Fetch(ctx, b.lock.Packages); err != nil {
 		return stage.Friendly(err)
 	}

@@ -21,23 +21,25 @@ var slipwaydService []byte
 // makePayloads builds or takes every payload and compares them with the lock.
 func (b *builder) makePayloads(ctx context.Context) error {
 	b.rec.begin("payloads")
-	env, err := b.payloadEnv(ctx)
-	if err != nil {
-		return err
+	env := b.opt.Payload
+	env.CacheDir = filepath.Join(b.opt.Cache, "payloads")
+	env.Now, env.Locks = b.opt.Now, b.cache.Locks
+	env.Progress = func(e payload.Event) {
+		if e.Total > 0 {
+			b.opt.Progress.Bytes(e.Done, e.Total)
+			return
+		}
+		b.opt.Progress.Note(e.Item + ": " + e.Text)
 	}
+	env.Making = func(item payload.Item) { b.opt.Progress.Start(item.Name + " " + item.Version) }
 	cached := true
 	var locked []LockedPayload
 	for _, item := range b.plan.Payloads {
 		item.Known = b.knownSums(item)
-		made, err := b.vendoredItem(ctx, item)
-		if err != nil {
-			return err
-		}
-		res, err := payload.Build(ctx, made, env)
+		res, err := payload.Build(ctx, item, env)
 		if err != nil {
 			return stage.Friendly(err)
 		}
-		res.Item = item
 		if !res.Cached {
 			b.opt.Progress.Finish(item.Name + " " + item.Version)
 		}
@@ -55,25 +57,6 @@ func (b *builder) makePayloads(ctx context.Context) error {
 	}
 	b.rec.end("payloads", fmt.Sprintf("%d", len(b.results)), cached)
 	return nil
-}
-
-// payloadEnv is what making payloads may use of the world.
-func (b *builder) payloadEnv(ctx context.Context) (payload.Env, error) {
-	env := b.opt.Payload
-	env.CacheDir = filepath.Join(b.opt.Cache, "payloads")
-	env.Now, env.Locks = b.opt.Now, b.cache.Locks
-	env.Progress = func(e payload.Event) {
-		if e.Total > 0 {
-			b.opt.Progress.Bytes(e.Done, e.Total)
-			return
-		}
-		b.opt.Progress.Note(e.Item + ": " + e.Text)
-	}
-	env.Making = func(item payload.Item) { b.opt.Progress.Start(item.Name + " " + item.Version) }
-	if b.opt.Vendor == nil {
-		return env, nil
-	}
-	return b.vendoredEnv(ctx, env)
 }
 
 func lockPayload(res payload.Result) LockedPayload {

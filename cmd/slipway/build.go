@@ -19,18 +19,16 @@ import (
 	"slipway/imagebuild"
 	"slipway/imagebuild/payload"
 	"slipway/imagebuild/sandbox"
-	"slipway/imagebuild/vendored"
 	"slipway/internal/durable"
 )
 
 type buildOptions struct {
-	spec, out, cache    string
-	vendor, archives    string
-	slipwayd            string
-	update              []string
-	locked              bool
-	dryRun, json, quiet bool
-	verbose             bool
+	spec, out, cache, vendor string
+	slipwayd                 string
+	update                   []string
+	locked                   bool
+	dryRun, json, quiet      bool
+	verbose                  bool
 }
 
 func newBuildCmd(s streams) *cobra.Command {
@@ -51,14 +49,11 @@ whom.
 Packages stay what the lock says. A build that needs the package indexes all the same says how many security updates wait for
 --update; one that has all in its lock does not read them, and cannot tell.
 
-With --vendor a build needs no network and uses none: it reads the folder that slipway vendor filled, refuses what neither
-slipway.lock nor the folder vouches for, and gives the same bytes.
-
 A payload that becomes other bytes than slipway.lock says, although its version is the same, ends the build until
 --update names it.
 
 ` + exitCodeHelp,
-		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json\n  slipway build -f cluster.yaml --update haproxy etcd\n  slipway build -f cluster.yaml -o out/ --vendor vendor/",
+		Example: "  slipway build -f cluster.yaml -o out/\n  slipway build -f cluster.yaml --dry-run\n  slipway build -f cluster.yaml -o out/ --locked --json\n  slipway build -f cluster.yaml --update haproxy etcd",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(o.update) > 0 {
 				return nil
@@ -74,13 +69,12 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVarP(&o.out, "output", "o", "out", "the folder to write to")
 	f.StringVar(&o.cache, "cache", "", cacheHelp)
-	f.StringVar(&o.vendor, "vendor", "", "take everything from this folder of slipway vendor, and ask no network for anything")
-	f.StringVar(&o.archives, "archives", "", archivesHelp)
-	f.StringVar(&o.slipwayd, "slipwayd", "", slipwaydHelp)
+	f.StringVar(&o.vendor, "vendor", "", "folder to look for .deb files in and below it before the network")
+	f.StringVar(&o.slipwayd, "slipwayd", "", "the daemon to put into the image (default: the one that slipway carries)")
 	f.BoolVar(&o.locked, "locked", false, "refuse what slipway.lock does not say, and name what drifted")
 	f.StringSliceVar(&o.update, "update", nil, "accept what slipway.lock does not say: new bytes of the payloads and today's versions of the packages named, or of all")
 	f.Lookup("update").NoOptDefVal = imagebuild.All
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop; with --locked, also name what has drifted, and with --vendor what the folder lacks")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop; with --locked, also name what has drifted")
 	f.BoolVar(&o.json, "json", false, "print one JSON line at the end: what was made, or with --dry-run the plan")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "errors only")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "what the tools of each step print")
@@ -98,9 +92,6 @@ func updateNames(flag, args []string) []string {
 func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if o.locked && len(o.update) > 0 {
 		return usageError{fmt.Errorf("--locked and --update contradict each other")}
-	}
-	if o.vendor != "" && o.archives != "" {
-		return usageError{fmt.Errorf("--vendor and --archives contradict each other: with --vendor everything is in the folder")}
 	}
 	loaded, err := s.load(o.spec)
 	if err != nil {
@@ -122,12 +113,8 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	folder, err := openVendor(o)
-	if err != nil {
-		return err
-	}
 	if o.dryRun {
-		return dryRun(ctx, s, o, plan, folder)
+		return dryRun(ctx, s, o, plan)
 	}
 	if !o.quiet {
 		plan.Print(s.err)
@@ -143,11 +130,6 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	opt.Init = imagebuild.Program{Path: init.path, SHA256: init.sha256}
 	opt.Place = func() error { return errors.Join(daemon.place(), init.place()) }
 	opt.Payload.Environ = append(opt.Payload.Environ, host.GoSettings...)
-	if opt.Vendor = folder; folder != nil {
-		if opt.Compiler, err = findToolchain(ctx, host); err != nil {
-			return err
-		}
-	}
 	if opt.Tools, err = buildTools(ctx, plan); err != nil {
 		return err
 	}
@@ -162,13 +144,8 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	return nil
 }
 
-// dryRun shows the plan, and with --locked or --vendor refuses what a build would refuse before it begins.
-func dryRun(ctx context.Context, s streams, o buildOptions, plan *imagebuild.Plan, folder *vendored.Folder) error {
-	if folder != nil {
-		if err := imagebuild.CheckVendor(plan, lockPath(o.spec), o.update, folder); err != nil {
-			return err
-		}
-	}
+// dryRun shows the plan, and with --locked refuses what a build would refuse before it begins.
+func dryRun(ctx context.Context, s streams, o buildOptions, plan *imagebuild.Plan) error {
 	if o.locked {
 		tools, err := buildTools(ctx, plan)
 		if err != nil {
@@ -220,7 +197,7 @@ func buildSetup(s streams, o buildOptions, cache string, spec *cluster.Spec) (im
 	client := httpClient()
 	opt := imagebuild.Options{
 		Out: o.out, Cache: cache, LockPath: lockPath(o.spec),
-		Locked: o.locked, Update: o.update, Archives: o.archives, Epoch: epoch, Now: time.Now, Client: client,
+		Locked: o.locked, Update: o.update, Vendor: o.vendor, Epoch: epoch, Now: time.Now, Client: client,
 		Sandbox:  newSandbox(),
 		Payload:  payload.Env{Run: payload.Exec{}, Fetch: payload.HTTP{Client: client}, Environ: os.Environ()},
 		Packers:  packers(spec),
@@ -237,11 +214,6 @@ func newSandbox() *sandbox.Sandbox {
 }
 
 const cacheHelp = "folder for results of steps, programs and package archives, each removed when no build used it for two weeks; see slipway cache (default: slipway in the user's cache folder)"
-
-const (
-	archivesHelp = "folder to look for .deb files in and below it before the network"
-	slipwaydHelp = "the daemon to put into the image (default: the one that slipway carries)"
-)
 
 func cacheDir(flag string) (string, error) {
 	if flag == "" {

@@ -29,13 +29,12 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:      golden.Update(),
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    exits,
-			"refuses":  refuses,
-			"disk":     makeDisk,
-			"spoil":    spoil,
-			"vcsim":    startVCenter,
-			"ova":      makeOVA,
-			"vendored": makeVendored,
+			"exits":   exits,
+			"refuses": refuses,
+			"disk":    makeDisk,
+			"spoil":   spoil,
+			"vcsim":   startVCenter,
+			"ova":     makeOVA,
 		},
 	})
 }

@@ -81,7 +81,6 @@ func newRootCmd(s streams) *cobra.Command {
 		newValidateCmd,
 		newSchemaCmd,
 		newBuildCmd,
-		newVendorCmd,
 		newCacheCmd,
 		newPackCmd,
 		newVerifyCmd,

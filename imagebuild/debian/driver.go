@@ -12,7 +12,7 @@ var _ distro.Driver = Driver{}
 // Facts: where Debian has things.
 func (Driver) Facts() distro.Facts {
 	return distro.Facts{
-		Suffix: suffix, Snapshots: snapshots, Keys: []string{Keyring},
+		Suffix: suffix, Snapshots: snapshots,
 		Modules: "usr/lib/modules", Kernel: "boot/vmlinuz-VERSION",
 		Stub: "usr/lib/systemd/boot/efi/linuxx64.efi.stub", BootLoader: "usr/lib/systemd/boot/efi/systemd-bootx64.efi",
 		Database: "var/lib/dpkg", ShipsAt: "usr/lib/sysimage/dpkg", Leftovers: []string{"lock*", "*-old", "triggers"},

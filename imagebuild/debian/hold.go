@@ -56,7 +56,7 @@ func (a apt) unlisted(release string, keep []distro.Package) ([]distro.Package, 
 	return out, nil
 }
 
-// obtain looks for packages in the pool, in the folder of archives and at the mirrors, which may still have them unlisted.
+// obtain looks for packages in the pool, in the vendor folder and at the mirrors, which may still have them unlisted.
 func obtain(ctx context.Context, f distro.Fetcher, pkgs []distro.Package) (have []distro.Package, gone []*distro.GoneError, err error) {
 	f.Done = nil
 	for _, p := range pkgs {

@@ -115,7 +115,7 @@ func TestNewPackageWantsAnotherVersion(t *testing.T) {
 	}
 }
 
-// The same lock from a snapshot, a folder, a mirror after a point release and a folder of archives: the digest decides.
+// The same lock from a snapshot, a folder, a mirror after a point release and a vendor folder: the digest decides.
 func TestAnyMirrorWillDo(t *testing.T) {
 	content := []byte("the archive")
 	p := archive("krb5", string(content), "pool/updates/main/k/krb5/krb5_1.0-1+deb13u1_amd64.deb")

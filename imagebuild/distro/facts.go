@@ -11,9 +11,8 @@ import (
 
 // Facts are where a distribution has what an image needs, as paths in the tree without a leading slash.
 type Facts struct {
-	Suffix    string   // of an archive file: .deb
-	Snapshots string   // how the URL of a mirror of an earlier day looks, for a hint
-	Keys      []string // files of the host with the keys that sign its archives
+	Suffix    string // of an archive file: .deb
+	Snapshots string // how the URL of a mirror of an earlier day looks, for a hint
 
 	Modules    string   // folder with a folder for each kernel
 	Kernel     string   // the kernel's image; VERSION stands for its version

@@ -24,7 +24,7 @@ type Fetcher struct {
 	Suffix    string // of archive files
 	Places    func(Package) []string
 	Snapshots string // how mirrors of an earlier day look, for a hint
-	Archives  string // optional directory, to look for archives in it and below before the network
+	Vendor    string // optional directory, to look for archives in it and below before the network
 	Client    *http.Client
 	Done      func(bytes, total int64) // progress; may be nil
 }
@@ -44,7 +44,7 @@ func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
 		return fmt.Errorf("making the package pool: %w", err)
 	}
 	f.sweep()
-	found, err := f.local(pkgs)
+	vendored, err := f.vendored(pkgs)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (f Fetcher) Fetch(ctx context.Context, pkgs []Package) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := f.one(ctx, p, found[p.SHA256]); err != nil {
+			if err := f.one(ctx, p, vendored[p.SHA256]); err != nil {
 				cancel(err)
 				return
 			}
@@ -88,7 +88,7 @@ func (f Fetcher) sweep() {
 func (f Fetcher) PoolFile(p Package) string { return filepath.Join(f.Pool, p.SHA256+f.Suffix) }
 
 // one tries three times, unless trying again is of no use.
-func (f Fetcher) one(ctx context.Context, p Package, local string) error {
+func (f Fetcher) one(ctx context.Context, p Package, vendored string) error {
 	if f.has(p) {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (f Fetcher) one(ctx context.Context, p Package, local string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := f.try(ctx, p, local)
+		err := f.try(ctx, p, vendored)
 		if err != nil && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -122,10 +122,10 @@ func (f Fetcher) has(p Package) bool {
 	return err == nil && sum == p.SHA256
 }
 
-func (f Fetcher) try(ctx context.Context, p Package, local string) error {
+func (f Fetcher) try(ctx context.Context, p Package, vendored string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	src, err := f.open(ctx, p, local)
+	src, err := f.open(ctx, p, vendored)
 	if err != nil {
 		return err
 	}
@@ -134,9 +134,9 @@ func (f Fetcher) try(ctx context.Context, p Package, local string) error {
 }
 
 // open takes the first place that has p. A digest says what p is, so any place will do.
-func (f Fetcher) open(ctx context.Context, p Package, local string) (io.ReadCloser, error) {
-	if local != "" {
-		return os.Open(local)
+func (f Fetcher) open(ctx context.Context, p Package, vendored string) (io.ReadCloser, error) {
+	if vendored != "" {
+		return os.Open(vendored)
 	}
 	places := f.Places(p)
 	for _, place := range places {
@@ -233,9 +233,9 @@ func (f Fetcher) store(p Package, src io.Reader) error {
 	return os.Rename(tmp.Name(), f.PoolFile(p))
 }
 
-// local maps digests to files of the folder of archives. Only files of a wanted size are read: the folder may be a mirror.
-func (f Fetcher) local(pkgs []Package) (map[string]string, error) {
-	if f.Archives == "" {
+// vendored maps digests to files of the vendor folder. Only files of a wanted size are read: the folder may be a mirror.
+func (f Fetcher) vendored(pkgs []Package) (map[string]string, error) {
+	if f.Vendor == "" {
 		return nil, nil
 	}
 	sizes := map[int64]bool{}
@@ -243,7 +243,7 @@ func (f Fetcher) local(pkgs []Package) (map[string]string, error) {
 		sizes[p.Size] = true
 	}
 	out := map[string]string{}
-	err := filepath.WalkDir(f.Archives, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(f.Vendor, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != f.Suffix {
 			return err
 		}
@@ -256,7 +256,7 @@ func (f Fetcher) local(pkgs []Package) (map[string]string, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the folder of archives: %w", err)
+		return nil, fmt.Errorf("reading the vendor folder: %w", err)
 	}
 	return out, nil
 }

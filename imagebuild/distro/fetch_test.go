@@ -90,7 +90,7 @@ func TestFetchGone(t *testing.T) {
 		if want := srv.URL + "/" + p.Path; !ok || gone.Package != p || hits != 1 || !slices.Equal(gone.URLs, []string{want}) {
 			t.Fatalf("%d requests, %v", hits, err)
 		}
-		for _, part := range []string{"containerd 1.0-1", srv.URL + "/pool/containerd.deb", "--update=containerd", "https://snapshot.debian.org/archive/debian/", "--archives", p.SHA256} {
+		for _, part := range []string{"containerd 1.0-1", srv.URL + "/pool/containerd.deb", "--update=containerd", "https://snapshot.debian.org/archive/debian/", "--vendor", p.SHA256} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q is not in: %v", part, err)
 			}
@@ -163,13 +163,13 @@ func TestFetchTriesThreeTimes(t *testing.T) {
 	}
 }
 
-func TestFolderOfArchivesComesFirst(t *testing.T) {
+func TestVendorFolderComesFirst(t *testing.T) {
 	srv, hits := mirror(t)
-	folder := t.TempDir()
+	vendor := t.TempDir()
 	for name, content := range map[string]string{"pool/a/any-name.deb": "a.deb", "wrong.deb": "not what the lock says", "b.txt": "b.deb"} {
-		writeFile(t, filepath.Join(folder, name), content)
+		writeFile(t, filepath.Join(vendor, name), content)
 	}
-	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Archives: folder, Places: at(srv.URL), Client: srv.Client()}
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Vendor: vendor, Places: at(srv.URL), Client: srv.Client()}
 	a, b := archive("a", "a.deb", "gone/a.deb"), archive("b", "b.deb", "b.deb")
 	if err := f.Fetch(t.Context(), []Package{a}); err != nil || hits.Load() != 0 {
 		t.Fatalf("%d requests, %v", hits.Load(), err)
@@ -316,12 +316,12 @@ func TestFetchIsBounded(t *testing.T) {
 	}
 }
 
-func TestFolderOfArchivesMayBeAMirror(t *testing.T) {
-	folder := t.TempDir()
+func TestVendorFolderMayBeAMirror(t *testing.T) {
+	vendor := t.TempDir()
 	p := archive("jq", "content", "nowhere")
-	writeFile(t, filepath.Join(folder, "pool/main/j/jq/jq.deb"), "content")
-	writeFile(t, filepath.Join(folder, "pool/main/j/jq/same-size.deb"), "another")
-	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Archives: folder, Places: at("")}
+	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/jq.deb"), "content")
+	writeFile(t, filepath.Join(vendor, "pool/main/j/jq/same-size.deb"), "another")
+	f := Fetcher{Suffix: ".deb", Pool: t.TempDir(), Vendor: vendor, Places: at("")}
 	if err := f.Fetch(t.Context(), []Package{p}); err != nil {
 		t.Fatal(err)
 	}

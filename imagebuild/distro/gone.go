@@ -20,6 +20,6 @@ func (e *GoneError) Error() string {
 	}
 	return fmt.Sprintf("fetching %s %s: %s\n"+
 		"hint: set image.mirror and image.securityMirror to mirrors that still have it, like %s,\n"+
-		"      put the archive (sha256 %s) into the folder of --archives, or take today's version with --update=%s",
+		"      put the archive (sha256 %s) into the folder of --vendor, or take today's version with --update=%s",
 		e.Package.Name, e.Package.Version, what, e.Snapshots, e.Package.SHA256, e.Package.Name)
 }

@@ -20,7 +20,6 @@ type Env struct {
 	CacheDir string           // made when it is not there
 	Locks    stage.Locker     // an item that another process makes is waited for, or not
 	Environ  []string         // the environment of programs: PATH, HOME, GOPROXY, GOCACHE ...
-	GoSum    []byte           // checksums that modules must have besides what an item knows, as in go.sum
 	Now      func() time.Time // for Result.Seconds
 	Progress func(Event)      // may be nil
 	Making   func(Item)       // hears of an item that is not in the cache, before it is made; may be nil

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,11 +17,13 @@ const buildFlags = "-trimpath -buildvcs=false -ldflags=-s -w -buildid="
 
 // compile builds a gomod item's binaries into out, in a throwaway module under work.
 func compile(ctx context.Context, item Item, env Env, work, out string) ([]ModuleSum, error) {
-	g, err := newGobuild(item, env, work)
-	if err != nil {
-		return nil, err
+	g := gobuild{item: item, env: env, dir: filepath.Join(work, "module"), tmp: filepath.Join(work, "tmp")}
+	for _, d := range []string{g.dir, g.tmp} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return nil, err
+		}
 	}
-	modules, err := g.prepare(ctx)
+	first, err := g.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func compile(ctx context.Context, item Item, env Env, work, out string) ([]Modul
 	}
 	var others []ModuleSum
 	if item.Patched { // a program does not tell the checksum of a module that is built from a folder
-		others = append(others, modules[0].ModuleSum)
+		others = append(others, first.ModuleSum)
 	}
 	sums, err := linked(item, out, others...)
 	return markPrivate(sums, item.Known, private(env.Environ)), err
@@ -52,50 +53,43 @@ func ldflags(vars []string) string {
 	return strings.Join(flags, " ")
 }
 
-// gobuild is go in a throwaway module.
 type gobuild struct {
 	item     Item
 	env      Env
 	dir, tmp string
 }
 
-// newGobuild makes its folders, in work.
-func newGobuild(item Item, env Env, work string) (gobuild, error) {
-	g := gobuild{item: item, env: env, dir: filepath.Join(work, "module"), tmp: filepath.Join(work, "tmp")}
-	return g, errors.Join(os.Mkdir(g.dir, 0o755), os.Mkdir(g.tmp, 0o755))
-}
-
-// prepare downloads the item's modules and writes go.mod, go.sum and, for a template, main.go. It returns the modules.
-func (g gobuild) prepare(ctx context.Context) ([]downloaded, error) {
+// prepare downloads the item's modules and writes go.mod, go.sum and, for a template, main.go. It returns the first module.
+func (g gobuild) prepare(ctx context.Context) (downloaded, error) {
 	const alone = "module payload\n\ngo 1.25\n"
-	files := map[string][]byte{"go.mod": []byte(alone), "go.sum": append(gosum(g.item.Known), g.env.GoSum...)}
+	files := map[string][]byte{"go.mod": []byte(alone), "go.sum": gosum(g.item.Known)}
 	if g.item.Template != "" {
 		files["main.go"] = []byte(templateText(g.item.Template))
 	}
 	for name, content := range files {
 		if err := g.write(name, content); err != nil {
-			return nil, err
+			return downloaded{}, err
 		}
 	}
 	if len(g.item.Modules) == 0 {
-		return nil, nil
+		return downloaded{}, nil
 	}
-	modules, err := g.download(ctx)
+	first, err := g.download(ctx)
 	if err != nil {
-		return nil, err
+		return first, err
 	}
-	upstream, err := os.ReadFile(modules[0].GoMod)
+	upstream, err := os.ReadFile(first.GoMod)
 	if err != nil {
-		return nil, fmt.Errorf("reading go.mod of %s: %w", modules[0].Path, err)
+		return first, fmt.Errorf("reading go.mod of %s: %w", first.Path, err)
 	}
 	gomod, err := synthesise(upstream, g.item.Modules, g.item.Version)
 	if err == nil && g.item.Patched {
-		gomod, err = g.patch(modules[0], gomod)
+		gomod, err = g.patch(first, gomod)
 	}
 	if err != nil {
-		return nil, err
+		return first, err
 	}
-	return modules, g.write("go.mod", gomod)
+	return first, g.write("go.mod", gomod)
 }
 
 // patchedDir is the changed copy of a module, beside the throwaway one.
@@ -116,25 +110,27 @@ func (g gobuild) patch(m downloaded, gomod []byte) ([]byte, error) {
 // downloaded is a module in go's cache, as `go mod download -json` tells: its go.mod as a file, and the folder of its source.
 type downloaded struct {
 	ModuleSum
-	GoMod, Dir, GoModSum, Error string
+	GoMod, Dir, Error string
 }
 
-// download brings the modules into go's cache, checked against go.sum and the checksum database.
-func (g gobuild) download(ctx context.Context) (all []downloaded, err error) {
-	for _, path := range g.item.Modules {
+// download brings the modules into go's cache, checked against go.sum and the checksum database, and returns the first.
+func (g gobuild) download(ctx context.Context) (first downloaded, err error) {
+	for i, path := range g.item.Modules {
 		at := path + "@" + g.item.Version
 		g.env.event(g.item, "downloading "+at)
 		stdout, err := g.run(ctx, "go", "mod", "download", "-json", at)
 		var m downloaded
 		if jsonErr := json.Unmarshal(stdout, &m); err != nil || jsonErr != nil || m.Error != "" {
-			return nil, downloadError(at, g.item.Name, m.Error, err, jsonErr)
+			return first, downloadError(at, g.item.Name, m.Error, err, jsonErr)
 		}
 		if m.Sum == "" {
-			return nil, fmt.Errorf("downloading %s: go gave no checksum", at)
+			return first, fmt.Errorf("downloading %s: go gave no checksum", at)
 		}
-		all = append(all, m)
+		if i == 0 {
+			first = m
+		}
 	}
-	return all, nil
+	return first, nil
 }
 
 func downloadError(at, name, said string, err, jsonErr error) error {
@@ -180,7 +176,6 @@ func hintFor(said string) string {
 		{"no space left on device", "free space in the cache folder and in Go's build cache"},
 		{"checksum mismatch", "the proxy's module is not the one that the lock names, or not the one that the world sees: do not use it"},
 		{"SECURITY ERROR", "the proxy's module is not the one that the lock names, or not the one that the world sees: do not use it"},
-		{"reading file://", "the folder that modules are taken from lacks this one: fill it again with slipway vendor, where there is a network"},
 		{"dial tcp", "is the network up? GOPROXY may name a proxy that you can reach"},
 		{"403 Forbidden", "the proxy does not have this version; choose another, or set the payload's source to release or file"},
 	} {

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // Fetcher opens a URL; size is -1 when it is not known.
@@ -51,23 +50,15 @@ func (e *DigestError) Error() string {
 // take gets a release or file item: its download is verified in work, then its programs are placed in out.
 func take(ctx context.Context, item Item, env Env, work, out string) error {
 	path := filepath.Join(work, "download")
-	if err := Download(ctx, item, env, path); err != nil {
-		return err
-	}
-	if err := unpack(item, path, out, env.bounds.orDefaults()); err != nil {
-		return fmt.Errorf("unpacking %q: %w", cmp.Or(item.URL, item.Path), err)
-	}
-	return nil
-}
-
-// Download brings a release or file item's file to path as it is; other content than the item names is a DigestError.
-func Download(ctx context.Context, item Item, env Env, path string) error {
 	origin, got, err := download(ctx, item, env, path)
 	if err != nil {
 		return err
 	}
 	if got != item.SHA256 {
 		return &DigestError{Item: item.Name, Origin: origin, Got: got, Want: item.SHA256}
+	}
+	if err := unpack(item, path, out, env.bounds.orDefaults()); err != nil {
+		return fmt.Errorf("unpacking %q: %w", origin, err)
 	}
 	return nil
 }
@@ -96,11 +87,7 @@ func open(ctx context.Context, item Item, env Env) (origin string, body io.ReadC
 	if item.Source == SourceRelease {
 		body, size, err = env.Fetch.Fetch(ctx, item.URL)
 		if err != nil {
-			err = fmt.Errorf("fetching %q: %w", item.URL, err)
-			if !strings.Contains(err.Error(), "\nhint: ") { // a folder that stands for the network knows better
-				err = fmt.Errorf("%w\nhint: is the url right and the network up? source file takes a local copy", err)
-			}
-			return "", nil, 0, err
+			return "", nil, 0, fmt.Errorf("fetching %q: %w\nhint: is the url right and the network up? source file takes a local copy", item.URL, err)
 		}
 		return item.URL, body, size, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -28,18 +27,13 @@ type Runner interface {
 }
 
 // Exec runs programs for real. Cancelling the context interrupts the program and its children, then kills them.
-type Exec struct {
-	Alone bool // in a network namespace of their own, which has no interface that is up
-}
+type Exec struct{}
 
 // Run implements Runner.
-func (e Exec) Run(ctx context.Context, cmd Cmd) error {
+func (Exec) Run(ctx context.Context, cmd Cmd) error {
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Dir, c.Env, c.Stdout, c.Stderr = cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if e.Alone {
-		alone(c.SysProcAttr, os.Geteuid(), os.Getegid())
-	}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGINT) }
 	c.WaitDelay = 10 * time.Second
 	err := c.Run()
@@ -47,18 +41,6 @@ func (e Exec) Run(ctx context.Context, cmd Cmd) error {
 		return ctx.Err()
 	}
 	return err
-}
-
-// alone makes a process begin in a network namespace of its own. Who is not root needs a user namespace for that, in which
-// every file keeps its owner.
-func alone(attr *syscall.SysProcAttr, uid, gid int) {
-	attr.Cloneflags |= syscall.CLONE_NEWNET
-	if uid == 0 {
-		return
-	}
-	attr.Cloneflags |= syscall.CLONE_NEWUSER
-	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
 }
 
 // Probe fills Host.Go and Host.GoSettings by asking the toolchain; environ is the environment to find it in. A missing
