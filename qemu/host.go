@@ -11,6 +11,8 @@ import (
 type Tools struct {
 	QEMU, Img string
 	Switch    []string // the command that calls lan.Serve; it is given `--uplink SOCKET` and the nodes' sockets
+
+	SecureBoot bool // firmware with Secure Boot is wanted
 }
 
 // The names of the programs.
@@ -43,7 +45,7 @@ func Inspect(ctx context.Context, tools Tools, accel Accel, probeFile string) (H
 	if h.Version, err = ParseVersion(string(out)); err != nil {
 		return Host{}, err
 	}
-	if h.Code, h.Vars, err = findFirmware(); err != nil {
+	if h.Code, h.Vars, err = findFirmware(tools.SecureBoot); err != nil {
 		return Host{}, err
 	}
 	if accel == Auto {
@@ -52,9 +54,13 @@ func Inspect(ctx context.Context, tools Tools, accel Accel, probeFile string) (H
 	return h, err
 }
 
-func findFirmware() (code, vars string, err error) {
+func findFirmware(secure bool) (code, vars string, err error) {
 	var tried []string
-	for _, f := range firmwares {
+	among := firmwares
+	if secure {
+		among = secureFirmwares
+	}
+	for _, f := range among {
 		if isFile(f[0]) && isFile(f[1]) {
 			return f[0], f[1], nil
 		}

@@ -73,30 +73,31 @@ type Report struct {
 	Created, Kept []string
 }
 
+func (r *Report) note(name string, made bool) {
+	if made {
+		r.Created = append(r.Created, name)
+	} else {
+		r.Kept = append(r.Kept, name)
+	}
+}
+
 // Init makes the CAs, the signers, the service-account key and the operator's own certificates for the cluster
 // called id. What exists is kept, never overwritten, so an interrupted Init is completed by the next.
 func Init(store Store, id string, now time.Time) (Report, error) {
 	p := &PKI{store: store, now: now, cas: map[string]*Pair{}}
 	var r Report
-	note := func(name string, made bool) {
-		if made {
-			r.Created = append(r.Created, name)
-		} else {
-			r.Kept = append(r.Kept, name)
-		}
-	}
 	for _, a := range authorities() {
 		made, err := p.ensureCA(a, id)
 		if err != nil {
 			return r, fmt.Errorf("making %s %q: %w", a.title, a.name, err)
 		}
-		note(a.name, made)
+		r.note(a.name, made)
 	}
 	made, err := p.ensureServiceAccount()
 	if err != nil {
 		return r, fmt.Errorf("making the service-account key: %w", err)
 	}
-	note(node.SAKey, made)
+	r.note(node.SAKey, made)
 	for _, l := range operatorLeafs() {
 		_, made, err := p.ensureLeaf("", l)
 		if err != nil {
@@ -105,7 +106,7 @@ func Init(store Store, id string, now time.Time) (Report, error) {
 		if err := p.save(made); err != nil {
 			return r, err
 		}
-		note(l.name, made != nil)
+		r.note(l.name, made != nil)
 	}
 	return r, nil
 }

@@ -85,6 +85,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newPackCmd,
 		newVerifyCmd,
 		newPKICmd,
+		newSecureBootCmd,
 		newIgnitionCmd,
 		newRenderCmd,
 		newKubeconfigCmd,
