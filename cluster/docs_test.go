@@ -25,7 +25,7 @@ func specTypes() []reflect.Type {
 		reflect.TypeFor[Spec](), reflect.TypeFor[Cluster](), reflect.TypeFor[Kubernetes](), reflect.TypeFor[Payload](),
 		reflect.TypeFor[Image](), reflect.TypeFor[Network](), reflect.TypeFor[LoadBalancer](), reflect.TypeFor[Proxy](), reflect.TypeFor[Flannel](),
 		reflect.TypeFor[Runtime](), reflect.TypeFor[Kernel](), reflect.TypeFor[Modules](), reflect.TypeFor[Node](), reflect.TypeFor[Interface](),
-		reflect.TypeFor[VSphere](), reflect.TypeFor[Machine](), reflect.TypeFor[Tuning](), reflect.TypeFor[SecureBoot](),
+		reflect.TypeFor[VSphere](), reflect.TypeFor[Machine](), reflect.TypeFor[Tuning](),
 	}
 }
 
@@ -120,7 +120,7 @@ var anchors = map[string]string{
 	"Cluster": "cluster", "Kubernetes": "kubernetes", "Payload": "payloads", "Image": "image", "Network": "network",
 	"LoadBalancer": "networkloadbalancer", "Proxy": "networkproxy", "Flannel": "networkflannel", "Runtime": "runtime", "Kernel": "kernel",
 	"Modules": "kernelmodules", "Node": "nodes", "Interface": "nodesinterface",
-	"SecureBoot": "imagesecureboot", "VSphere": "vsphere", "Machine": "vspheremachines", "Tuning": "tuning",
+	"VSphere": "vsphere", "Machine": "vspheremachines", "Tuning": "tuning",
 }
 
 func payloadTable() string {

@@ -15,13 +15,6 @@ type Field struct {
 
 func fieldDoc(t reflect.Type, f reflect.StructField) Field { return fields[t.Name()+"."+keyName(f)] }
 
-// What the boot loader does on firmware that has no keys yet: loader.conf(5), secure-boot-enroll.
-const (
-	EnrollOff    = "off"
-	EnrollIfSafe = "if-safe"
-	EnrollForce  = "force"
-)
-
 // What this version can do where the spec has room for more.
 var (
 	distros       = []string{"debian"}
@@ -29,7 +22,6 @@ var (
 	kernelStreams = []string{"backports", "stable"}
 	outputs       = []string{"raw", "qcow2", "ova"}
 	sources       = []string{"gomod", "release", "file"}
-	enrolls       = []string{EnrollIfSafe, EnrollForce, EnrollOff}
 	nodeRoles     = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
 	butaneRoles   = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
 )
@@ -74,9 +66,6 @@ var fields = map[string]Field{
 	"Image.size":           {Doc: "The smallest disk a node may have: ESP, two root slots with their hash trees, and the state.", Default: "8GiB"},
 	"Image.rootSlot":       {Doc: "Size of one root slot.", Default: "450MiB"},
 	"Image.outputs":        {Doc: "Formats to write.", Default: "[raw]", Enum: outputs},
-	"Image.secureBoot":     {Doc: "Signs the image for UEFI Secure Boot with your own keys."},
-
-	"SecureBoot.enroll": {Doc: "What the boot loader does on firmware without keys: if-safe enrols yours in virtual machines, force on every machine, after 15 seconds, and off never. With any of them the image is signed.", Default: "none: the image is not signed", Enum: enrolls},
 
 	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated; a single dedicated balancer may do without, and is then reached at its own address."},
 	"Network.gateway":      {Doc: "Default route of every node that names none of its own."},

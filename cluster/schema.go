@@ -54,13 +54,6 @@ type Image struct {
 	Size         Size     `yaml:"size,omitempty"`           // of the whole disk once grown; default 8GiB; the smallest disk a node may have
 	RootSlot     Size     `yaml:"rootSlot,omitempty"`       // one root slot; default 450MiB
 	Outputs      []string `yaml:"outputs,omitempty"`        // raw (default), qcow2, ova
-
-	SecureBoot SecureBoot `yaml:"secureBoot,omitempty"`
-}
-
-// SecureBoot is how firmware comes to trust the image. The keys are not in the spec: `slipway secureboot init` makes them.
-type SecureBoot struct {
-	Enroll string `yaml:"enroll,omitempty"` // off, if-safe, force; none: the image is not signed
 }
 
 // Network is the cluster's addressing. All prefixes are CIDR strings.

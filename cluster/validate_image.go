@@ -42,9 +42,6 @@ func (i Image) validate(d *document) {
 	d.mirror(p.with("mirror"), i.Mirror)
 	d.mirror(p.with("securityMirror"), i.Security)
 	i.validateSizes(d, p)
-	if at := p.with("secureBoot").with("enroll"); i.SecureBoot.Enroll != "" || d.has(p.with("secureBoot")) {
-		oneOf(d, at, i.SecureBoot.Enroll, enrolls)
-	}
 	for n, output := range i.Outputs {
 		oneOf(d, p.with("outputs").with(n), output, outputs)
 	}

@@ -32,9 +32,6 @@ type Options struct {
 	Payload  payload.Env       // without CacheDir, Now and Progress
 	Place    func() error      // puts what the plan takes from the cache there, with nobody pruning it; may be nil
 	Packers  map[string]Packer // by output; raw needs none
-
-	SecureBoot *SecureBoot // needed if the plan says that the image is signed
-
 	Progress Progress
 	Log      func(stage string) io.Writer // raw output of tools; may be nil
 }
@@ -91,9 +88,6 @@ func Build(ctx context.Context, plan *Plan, opt Options) (*Result, error) {
 		return nil, fmt.Errorf("making the output folder: %w", stage.Friendly(err))
 	}
 	start, b := opt.Now(), newBuilder(plan, opt)
-	if err := b.checkSecureBoot(); err != nil {
-		return nil, err
-	}
 	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(opt.Out, ".slipway.lock"))
 	if err != nil {
 		return nil, err

@@ -125,31 +125,16 @@ func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
 	if _, err := uki.Write(&image, parts); err != nil {
 		return nil, err
 	}
-	return b.espFiles(loader, image)
-}
-
-// espFiles puts the programs, signed if they are to be, beside what the boot loader reads.
-func (b *builder) espFiles(loader, image []byte) ([]esp.File, error) {
-	loader, err := b.signed("the boot loader", loader)
-	if err != nil {
-		return nil, err
-	}
-	if image, err = b.signed("the boot file", image); err != nil {
-		return nil, err
-	}
-	updates, err := b.updates()
-	if err != nil {
-		return nil, err
-	}
-	conf := b.plan.loaderConf()
-	files := append([]esp.File{
+	files := []esp.File{
 		{Path: "EFI/BOOT/BOOTX64.EFI", Data: memory(loader), Size: int64(len(loader))},
-		{Path: "EFI/Linux/slipway-" + b.root.hash()[:16] + ".efi", Data: memory(image), Size: int64(len(image))},
-		{Path: "loader/loader.conf", Data: memory(conf), Size: int64(len(conf))},
-	}, updates...)
+		{Path: "EFI/Linux/slipway-" + b.root.hash()[:16] + ".efi", Data: image, Size: int64(len(image))},
+		{Path: "loader/loader.conf", Data: memory(loaderConf), Size: int64(len(loaderConf))},
+	}
 	sums, err := esp.Sums(files)
 	return append(files, sums), err
 }
+
+const loaderConf = "timeout 0\neditor no\n"
 
 // memory is bytes that can be written to their end and read from anywhere.
 type memory []byte

@@ -47,7 +47,7 @@ func (b *builder) askKey(program payload.InstalledFile, name string, args []stri
 
 // diskKey is the key of the disk itself, which lies in the output folder.
 func (b *builder) diskKey(cmdline string) string {
-	return b.key("disk", cmdline, b.root.key, b.initrdKey, b.treeKey, b.kernel, b.plan.Layout, b.plan.Name, b.lock.Epoch, b.secureBootKey())
+	return b.key("disk", cmdline, b.root.key, b.initrdKey, b.treeKey, b.kernel, b.plan.Layout, b.plan.Name, b.lock.Epoch)
 }
 
 func (b *builder) packKey(kind string, p Packer, disk Artefact) string {

@@ -78,7 +78,6 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		}
 	}
 	base := keysOf(t, fresh(), Artefact{SHA256: "00"})
-	keys := testSecureBoot(t)
 	for name, c := range map[string]struct {
 		change func(*builder, *Artefact)
 		want   string
@@ -111,8 +110,6 @@ func TestKeysSeeEveryInput(t *testing.T) {
 		"a version shown":         {func(b *builder, _ *Artefact) { b.plan.Payloads[3].Version = "v0.0.1" }, fromRoot},
 		"an image's version":      {func(b *builder, _ *Artefact) { b.results[1].Item.Version = "v0.0.1" }, fromRoot},
 		"kernel arguments":        {func(b *builder, _ *Artefact) { b.plan.Cmdline = []string{"quiet"} }, "disk"},
-		"signatures":              {func(b *builder, _ *Artefact) { b.plan.SecureBoot, b.opt.SecureBoot = "off", keys }, "disk"},
-		"keys of nobody":          {func(b *builder, _ *Artefact) { b.opt.SecureBoot = keys }, ""},
 		"name":                    {func(b *builder, _ *Artefact) { b.plan.Name = "other" }, "disk"},
 		"the disk, for its forms": {func(_ *builder, a *Artefact) { a.SHA256 = "11" }, "pack"},
 		"how it is packed":        {func(b *builder, _ *Artefact) { b.opt.Packers["qcow2"] = Packer{Key: "zstd"} }, "pack"},
@@ -144,7 +141,7 @@ func TestNoInputIsForgotten(t *testing.T) {
 	}{
 		// Distro is this program's, Mirrors are where bytes come from, Extra is in Request and decides what rootfs.Input
 		// purges, Outputs are the kinds to pack, ExtraArgs are only checked.
-		{Plan{}, "Name Debug Distro Request Mirrors Extra Profile Cmdline Payloads Layout Outputs SecureBoot ExtraArgs"},
+		{Plan{}, "Name Debug Distro Request Mirrors Extra Profile Cmdline Payloads Layout Outputs ExtraArgs"},
 		{distro.Request{}, "Name Release Architecture Kernel Packages"},
 		{distro.Package{}, "Name Version Source SHA256 Size Archive Path"}, // the digest says it all
 		{kernel.Profile{}, "Modules Sysctls Limits"},

@@ -35,8 +35,6 @@ type Plan struct {
 	Layout   layout.Layout
 	Outputs  []string
 
-	SecureBoot string // what the boot loader does with keys, as loader.conf(5) has it; "": the image is not signed
-
 	ExtraArgs map[string]map[string]string // flags from the spec: program -> flag -> value
 }
 
@@ -70,7 +68,7 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
 		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: layout.New(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
-		SecureBoot: spec.Image.SecureBoot.Enroll, Distro: driver,
+		Distro:  driver,
 		Mirrors: driver.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
 		Request: driver.Request(spec.Image.Release, kernelPackage(stream), spec.Image.Packages),
 	}, nil
@@ -111,9 +109,6 @@ func (p *Plan) Print(w io.Writer) {
 	fmt.Fprintf(w, "  kernel     %d modules at boot, %d sysctls, %d limits\n", len(p.Profile.Modules), len(p.Profile.Sysctls), len(p.Profile.Limits))
 	fmt.Fprintf(w, "  disk       ESP %d MiB, root slots 2 x %d MiB, hash trees 2 x %d MiB, state the rest; %s, dm-verity\n",
 		p.Layout.ESP>>20, p.Layout.Root>>20, p.Layout.Verity>>20, RootFS)
-	if p.SecureBoot != "" {
-		fmt.Fprintf(w, "  signed     for Secure Boot; on firmware without keys, enrol them: %s\n", p.SecureBoot)
-	}
 	if p.Debug {
 		fmt.Fprintln(w, "  debug      a root login on the serial console: not for production")
 	}

@@ -9,8 +9,6 @@ type PlanSummary struct {
 	Kernel   KernelSummary    `json:"kernel"`
 	Disk     DiskSummary      `json:"disk"`
 	Outputs  []string         `json:"outputs"`
-
-	SecureBoot string `json:"secureBoot,omitempty"` // off, if-safe or force; absent: the image is not signed
 }
 
 // PackageSummary is what is asked of the distribution.
@@ -47,7 +45,7 @@ type DiskSummary struct {
 // Summary is the plan for other programs.
 func (p *Plan) Summary() PlanSummary {
 	s := PlanSummary{
-		Image: p.Name, Debug: p.Debug, Outputs: p.Outputs, SecureBoot: p.SecureBoot,
+		Image: p.Name, Debug: p.Debug, Outputs: p.Outputs,
 		Packages: PackageSummary{Release: p.Request.Release, Kernel: p.Request.Kernel, Asked: p.Request.Packages, BuildOnly: p.Distro.BuildOnly()},
 		Kernel: KernelSummary{
 			Modules: len(p.Profile.Modules), Sysctls: len(p.Profile.Sysctls), Limits: len(p.Profile.Limits), Cmdline: append([]string{}, p.Cmdline...),

@@ -28,8 +28,7 @@ type Boot struct {
 
 	console  console
 	cmdline  map[string]string
-	words    []string // of the command line
-	data     string   // the GUIDs of the partitions of root and hash tree
+	data     string // the GUIDs of the partitions of root and hash tree
 	tree     string
 	disk     disk
 	state    string // the partition's device
@@ -96,7 +95,16 @@ func (b *Boot) prepare() error {
 	}
 	// Else the kernel drops most of what programs print. An argument that says otherwise wins: it cannot be changed then.
 	os.WriteFile(b.path(kmsgLimit), []byte("on\n"), 0o644)
-	return b.readCmdline()
+	text, err := os.ReadFile(b.path("/proc/cmdline"))
+	if err != nil {
+		return err
+	}
+	b.cmdline = map[string]string{}
+	for _, word := range strings.Fields(string(text)) {
+		name, value, _ := strings.Cut(word, "=")
+		b.cmdline[name] = value
+	}
+	return nil
 }
 
 const kmsgLimit = "/proc/sys/kernel/printk_devkmsg"

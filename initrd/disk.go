@@ -51,9 +51,6 @@ func (b *Boot) findDisk() error {
 	}
 	// Without it the root itself must do, see choose.
 	b.Machine.Mount("efivarfs", "/sys/firmware/efi/efivars", "efivarfs", noSUID|noDev|noExec, "")
-	if err := b.checkCmdline(); err != nil {
-		return err
-	}
 	loader := b.loaderPartition()
 	end := b.Machine.Now().Add(diskLimit)
 	seen := end // when the disk was first there

@@ -25,17 +25,17 @@ type Report struct {
 	Signer  string `json:"signer,omitempty"`  // of an OVA with a valid signature
 }
 
-// Verify re-reads the file r of size bytes from scratch: the container, and the disk in it, which must be what is wanted. An error means that r is no
+// Verify re-reads the file r of size bytes from scratch: the container, and the disk in it. An error means that r is no
 // such file at all, or that ctx ended.
-func Verify(ctx context.Context, r io.ReaderAt, size int64, want verify.Want) (*Report, error) {
-	report, err := examine(ctx, stoppable{ctx, r}, size, want)
+func Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
+	report, err := examine(ctx, stoppable{ctx, r}, size)
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // which some of the findings are about
 	}
 	return report, err
 }
 
-func examine(ctx context.Context, r io.ReaderAt, size int64, want verify.Want) (*Report, error) {
+func examine(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	format, err := Detect(r)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func examine(ctx context.Context, r io.ReaderAt, size int64, want verify.Want) (
 		if err := whole(grain.ReaderAt(r, size)); err != nil {
 			return nil, inputError{err}
 		}
-		disk, err := verify.Raw(r, size, want)
+		disk, err := verify.Raw(r, size)
 		if err != nil {
 			return nil, inputError{err}
 		}
@@ -62,7 +62,7 @@ func examine(ctx context.Context, r io.ReaderAt, size int64, want verify.Want) (
 	}
 	if content != nil {
 		report.decode(ctx, content)
-		report.disk(ctx, content, want)
+		report.disk(ctx, content)
 	}
 	return report, nil
 }
@@ -136,8 +136,8 @@ func (r *Report) lint(file io.ReaderAt, size, base int64) {
 }
 
 // disk checks the disk inside.
-func (r *Report) disk(ctx context.Context, content grain.Source, want verify.Want) {
-	disk, err := verify.Raw(stoppable{ctx, content}, content.Size(), want)
+func (r *Report) disk(ctx context.Context, content grain.Source) {
+	disk, err := verify.Raw(stoppable{ctx, content}, content.Size())
 	if err != nil {
 		r.find(0, "disk", err.Error())
 		return

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/imagebuild/verify"
 	"slipway/internal/finding"
 	"slipway/internal/grain"
 )
@@ -24,7 +23,7 @@ import (
 // check verifies b and returns its findings, one a line.
 func check(t *testing.T, b []byte) (*Report, string) {
 	t.Helper()
-	report, err := Verify(t.Context(), bytes.NewReader(b), int64(len(b)), verify.Want{})
+	report, err := Verify(t.Context(), bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +170,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"empty": nil, "text": []byte("text"), "other qcow2": append([]byte("QFI\xfb\x00\x00\x00\x02"), make([]byte, 1000)...),
 		"short tar": []byte(strings.Repeat("x", 257) + "ustar"),
 	} {
-		if report, err := Verify(t.Context(), bytes.NewReader(b), int64(len(b)), verify.Want{}); err == nil || exitCode(err) != 2 {
+		if report, err := Verify(t.Context(), bytes.NewReader(b), int64(len(b))); err == nil || exitCode(err) != 2 {
 			t.Errorf("%s: %+v %v", name, report, err)
 		}
 	}
@@ -182,7 +181,7 @@ func TestVerifyCancelled(t *testing.T) {
 		b := read(t, mustPack(t, rawFile(t), name, o).Path)
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &counting{ReaderAt: bytes.NewReader(b), then: cancel, left: 3}
-		if _, err := Verify(ctx, r, int64(len(b)), verify.Want{}); !errors.Is(err, context.Canceled) || r.left < -1 {
+		if _, err := Verify(ctx, r, int64(len(b))); !errors.Is(err, context.Canceled) || r.left < -1 {
 			t.Errorf("%s: %v, %d reads too many", name, err, -1-r.left)
 		}
 	}

@@ -11,8 +11,6 @@ import (
 type Tools struct {
 	QEMU, Img string
 	Switch    []string // the command that calls lan.Serve; it is given `--uplink SOCKET` and the nodes' sockets
-
-	SecureBoot bool // firmware with Secure Boot is wanted
 }
 
 // The names of the programs.
@@ -45,7 +43,7 @@ func Inspect(ctx context.Context, tools Tools, accel Accel, probeFile string) (H
 	if h.Version, err = ParseVersion(string(out)); err != nil {
 		return Host{}, err
 	}
-	if h.Code, h.Vars, err = findFirmware(tools.SecureBoot); err != nil {
+	if h.Code, h.Vars, err = findFirmware(); err != nil {
 		return Host{}, err
 	}
 	if accel == Auto {
@@ -54,13 +52,9 @@ func Inspect(ctx context.Context, tools Tools, accel Accel, probeFile string) (H
 	return h, err
 }
 
-func findFirmware(secure bool) (code, vars string, err error) {
+func findFirmware() (code, vars string, err error) {
 	var tried []string
-	among := firmwares
-	if secure {
-		among = secureFirmwares
-	}
-	for _, f := range among {
+	for _, f := range firmwares {
 		if isFile(f[0]) && isFile(f[1]) {
 			return f[0], f[1], nil
 		}

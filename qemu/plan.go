@@ -48,8 +48,6 @@ type Options struct {
 	NoReboot  bool      // a guest that reboots stops instead
 	Clock     time.Time // what guests' clocks show when they are switched on; zero: the time that it is
 	VMware    bool      // pvscsi and vmxnet3, as vCenter gives them, instead of virtio; see diskArgs
-
-	SecureBoot *SecureBoot // nil: firmware that starts anything; Host must have been inspected for it
 }
 
 // What lies in a node's folder; QEMU runs with that folder as its working directory, so its paths stay short and
@@ -77,7 +75,6 @@ type Process struct {
 	Dir  string   // working directory, relative to the cluster's folder
 	Argv []string // the whole command line
 	Disk []string // the command that makes the node's disk, in Dir; none without a node
-	Vars []string // the command that puts keys into the node's new firmware variables, in Dir; mostly none
 }
 
 // Plan says which processes make up the cluster: one a node and, for several nodes, first a switch that joins them and the
@@ -96,7 +93,6 @@ func Plan(lab Lab, art Artefacts, host Host, ports map[string]Ports, opts Option
 			Dir:  nodeDir(m.Name),
 			Argv: nodeArgv(lab, m, art, host, ports, opts),
 			Disk: diskCommand(lab, art, host),
-			Vars: varsCommand(opts.SecureBoot),
 		})
 	}
 	return all, nil
@@ -109,8 +105,8 @@ func nodeArgv(lab Lab, m Machine, art Artefacts, host Host, ports map[string]Por
 		"-name", processName(lab.Cluster, m.Name),
 		"-uuid", m.uuid(lab.ID),
 		"-no-user-config", "-nodefaults", "-display", "none",
+		"-machine", "q35,vmport=off",
 	}
-	argv = append(argv, machineArgs(opts.SecureBoot)...)
 	argv = append(argv, accelArgs(host.Accel)...)
 	argv = append(argv,
 		"-smp", strconv.Itoa(opts.CPUs),

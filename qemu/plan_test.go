@@ -54,10 +54,8 @@ func dump(procs []Process) string {
 	var b strings.Builder
 	for _, p := range procs {
 		fmt.Fprintf(&b, "# %q in %s\n", p.Name, p.Dir)
-		for _, before := range [][]string{p.Vars, p.Disk} {
-			if before != nil {
-				fmt.Fprintln(&b, strings.Join(before, " "))
-			}
+		if p.Disk != nil {
+			fmt.Fprintln(&b, strings.Join(p.Disk, " "))
 		}
 		b.WriteString(p.Argv[0])
 		for _, a := range p.Argv[1:] {
@@ -76,13 +74,6 @@ func TestPlan(t *testing.T) {
 	open.Open, open.NoReboot, open.Clock = true, true, time.Date(2016, 1, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
 	vmware := testOptions
 	vmware.VMware = true
-	setup, keys := testOptions, testOptions
-	setup.SecureBoot = &SecureBoot{}
-	keys.SecureBoot = &SecureBoot{Keys: &FirmwareKeys{
-		Tool: "/usr/bin/virt-fw-vars", Owner: "5ec0deb0-0701-8000-9000-000000000001", PK: "/s/PK.crt", KEK: "/s/KEK.crt", DB: "/s/db.crt",
-	}}
-	secure := testHost(TCG)
-	secure.Code = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 	for _, tc := range []struct {
 		name string
 		spec *cluster.Spec
@@ -90,8 +81,6 @@ func TestPlan(t *testing.T) {
 		opts Options
 	}{
 		{"single", specOf(1), testHost(TCG), testOptions},
-		{"secure_boot", specOf(1), secure, keys},
-		{"secure_boot_setup", specOf(1), secure, setup},
 		{"single_kvm_open", specOf(1, func(s *cluster.Spec) {
 			s.Nodes[0].Interface.MAC = "52:54:00:12:34:56"
 			s.Network.DNS = []string{"9.9.9.9", "10.77.0.99"}

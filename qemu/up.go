@@ -168,9 +168,6 @@ func (u upper) makeDisk(ctx context.Context, p Process, dir string) (ImageID, er
 	if err := copyFile(u.req.Host.Vars, filepath.Join(dir, fileVars)); err != nil {
 		return ImageID{}, fmt.Errorf("making the disk of node %q: %w", p.Name, err)
 	}
-	if err := putKeys(ctx, dir, p.Vars); err != nil {
-		return ImageID{}, fmt.Errorf("making the disk of node %q: %w", p.Name, err)
-	}
 	cmd := exec.CommandContext(ctx, p.Disk[0], p.Disk[1:]...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -73,31 +73,30 @@ type Report struct {
 	Created, Kept []string
 }
 
-func (r *Report) note(name string, made bool) {
-	if made {
-		r.Created = append(r.Created, name)
-	} else {
-		r.Kept = append(r.Kept, name)
-	}
-}
-
 // Init makes the CAs, the signers, the service-account key and the operator's own certificates for the cluster
 // called id. What exists is kept, never overwritten, so an interrupted Init is completed by the next.
 func Init(store Store, id string, now time.Time) (Report, error) {
 	p := &PKI{store: store, now: now, cas: map[string]*Pair{}}
 	var r Report
+	note := func(name string, made bool) {
+		if made {
+			r.Created = append(r.Created, name)
+		} else {
+			r.Kept = append(r.Kept, name)
+		}
+	}
 	for _, a := range authorities() {
 		made, err := p.ensureCA(a, id)
 		if err != nil {
 			return r, fmt.Errorf("making %s %q: %w", a.title, a.name, err)
 		}
-		r.note(a.name, made)
+		note(a.name, made)
 	}
 	made, err := p.ensureServiceAccount()
 	if err != nil {
 		return r, fmt.Errorf("making the service-account key: %w", err)
 	}
-	r.note(node.SAKey, made)
+	note(node.SAKey, made)
 	for _, l := range operatorLeafs() {
 		_, made, err := p.ensureLeaf("", l)
 		if err != nil {
@@ -106,7 +105,7 @@ func Init(store Store, id string, now time.Time) (Report, error) {
 		if err := p.save(made); err != nil {
 			return r, err
 		}
-		r.note(l.name, made != nil)
+		note(l.name, made != nil)
 	}
 	return r, nil
 }

@@ -119,9 +119,7 @@ func (d *Dir) settle(text string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("making the secrets folder: %w", err)
 	}
-	keys, _ := filepath.Glob(filepath.Join(d.path, "*.key"))
-	more, _ := filepath.Glob(filepath.Join(d.path, secureBootDir, "*.key"))
-	if len(keys)+len(more) > 0 {
+	if keys, _ := filepath.Glob(filepath.Join(d.path, "*.key")); len(keys) > 0 {
 		return inputError{fmt.Errorf("making the secrets folder: %q already holds keys that are not encrypted\nhint: choose another folder with --secrets, or leave --age-recipient out", d.path)}
 	}
 	if err := d.write(recipientsFile, []byte(text)); err != nil {

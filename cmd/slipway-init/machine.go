@@ -18,14 +18,14 @@ import (
 
 // machine is the one that this runs on.
 type machine struct {
-	environ []string // as the kernel gave it, and that systemd reads no arguments from an EFI variable
+	environ []string // as the kernel gave it
 	events  int      // a socket; -1 if there is none
 }
 
 var _ initrd.Machine = (*machine)(nil)
 
 func newMachine() *machine {
-	m := &machine{environ: append(os.Environ(), "SYSTEMD_EFI_OPTIONS="), events: listen()}
+	m := &machine{environ: os.Environ(), events: listen()}
 	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
 	return m
 }

@@ -25,7 +25,6 @@ import (
 type buildOptions struct {
 	spec, out, cache, vendor string
 	slipwayd                 string
-	keys                     clusterOptions
 	update                   []string
 	locked                   bool
 	dryRun, json, quiet      bool
@@ -50,9 +49,6 @@ whom.
 Packages stay what the lock says. A build that needs the package indexes all the same says how many security updates wait for
 --update; one that has all in its lock does not read them, and cannot tell.
 
-With ` + "`image.secureBoot`" + ` the boot loader and the boot file are signed with the key db of ` + "`slipway secureboot init`" + `, which lies in the secrets
-folder, or in a token: then SLIPWAY_PKCS11_PIN has its PIN.
-
 A payload that becomes other bytes than slipway.lock says, although its version is the same, ends the build until
 --update names it.
 
@@ -69,7 +65,6 @@ A payload that becomes other bytes than slipway.lock says, although its version 
 			return runBuild(cmd.Context(), s, o)
 		},
 	}
-	o.keys.addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.spec, "file", "f", "cluster.yaml", "the spec")
 	f.StringVarP(&o.out, "output", "o", "out", "the folder to write to")
@@ -126,9 +121,6 @@ func runBuild(ctx context.Context, s streams, o buildOptions) error {
 	}
 	opt, err := buildSetup(s, o, cache, loaded.Spec)
 	if err != nil {
-		return err
-	}
-	if opt.SecureBoot, err = openSecureBoot(ctx, o, loaded.Spec); err != nil {
 		return err
 	}
 	init, err := findProgram(initName, "", cache)

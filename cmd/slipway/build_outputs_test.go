@@ -6,7 +6,6 @@ import (
 
 	"slipway/cluster"
 	"slipway/imagebuild"
-	"slipway/imagebuild/verify"
 	"slipway/imagebuild/verify/verifytest"
 	"slipway/pack"
 )
@@ -50,7 +49,7 @@ func TestPackers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		report, err := pack.Verify(t.Context(), f, size, verify.Want{})
+		report, err := pack.Verify(t.Context(), f, size)
 		if err != nil || len(report.Findings) > 0 || string(report.Format) != kind || kind == "ova" && report.Machine != "demo" {
 			t.Errorf("%s: %+v %v", kind, report, err)
 		}

@@ -67,17 +67,12 @@ func exitCode(ts *testscript.TestScript, args []string) int {
 	return 0
 }
 
-// makeDisk FILE [SECRETS] makes a small raw disk that verify finds nothing wrong with, signed with the secrets' keys.
+// makeDisk FILE makes a small raw disk that verify finds nothing wrong with.
 func makeDisk(ts *testscript.TestScript, _ bool, args []string) {
-	recipe := verifytest.Good()
-	switch len(args) {
-	case 1:
-	case 2:
-		recipe = signedRecipe(ts, args[1])
-	default:
-		ts.Fatalf("usage: disk FILE [SECRETS]")
+	if len(args) != 1 {
+		ts.Fatalf("usage: disk FILE")
 	}
-	_, err := recipe.Write(ts.MkAbs(args[0]))
+	_, err := verifytest.Good().Write(ts.MkAbs(args[0]))
 	ts.Check(err)
 }
 

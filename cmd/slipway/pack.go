@@ -63,7 +63,7 @@ the build that made the image, or else 1970; it is never now.
 	f.StringVar(&o.memory, "memory", "4GiB", "of the machine in an OVA")
 	f.StringSliceVar(&o.networks, "network", []string{"VM Network"}, "of the machine in an OVA, one adapter each")
 	f.IntVar(&o.hardware, "hardware-version", ova.DefaultVersion, "of the machine in an OVA, as in vmx-15")
-	f.BoolVar(&o.secureBoot, "secure-boot", false, "switch Secure Boot on in an OVA: the firmware starts only what is signed by a key that it trusts")
+	f.BoolVar(&o.secureBoot, "secure-boot", false, "switch Secure Boot on in an OVA; images of this version are not signed and would not start")
 	f.StringVar(&o.signKey, "sign-key", "", "PEM file with the RSA key that signs an OVA's manifest")
 	f.StringVar(&o.signCert, "sign-cert", "", "PEM file with its certificate, and those of its issuers behind it")
 	return cmd

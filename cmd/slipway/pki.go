@@ -24,13 +24,8 @@ func (o *clusterOptions) addFlags(cmd *cobra.Command) { o.addFlagsAs(cmd, "f") }
 
 // addFlagsAs adds them with another short name for --file, or none.
 func (o *clusterOptions) addFlagsAs(cmd *cobra.Command, file string) {
-	cmd.Flags().StringVarP(&o.spec, "file", file, "cluster.yaml", "the spec")
-	o.addSecretFlags(cmd)
-}
-
-// addSecretFlags adds those that say where the secrets are and what opens them.
-func (o *clusterOptions) addSecretFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringVarP(&o.spec, "file", file, "cluster.yaml", "the spec")
 	f.StringVar(&o.secrets, "secrets", "", "folder of CAs, keys and certificates (default: secrets/ beside the spec)")
 	f.StringArrayVar(&o.identities, "age-identity", nil, "age identity file that opens encrypted secrets; may be repeated")
 }
@@ -116,7 +111,7 @@ With --age-recipient all private keys in it are encrypted; the verbs that need t
 	return cmd
 }
 
-// madePKI is what pki init or secureboot init did, for --json: names of files in the folder, without their endings.
+// madePKI is what pki init did, for --json: names of files in the folder, without their endings.
 type madePKI struct {
 	Secrets string   `json:"secrets"`
 	Created []string `json:"created"`
@@ -138,12 +133,6 @@ func runPKIInit(s streams, o clusterOptions, recipients []string, asJSON bool) e
 	}
 	defer dir.Close()
 	report, err := pki.Init(dir, loaded.Spec.Cluster.ID, time.Now())
-	s.madeKeys(dir.String(), o.secretsDir(), report, asJSON)
-	return err
-}
-
-// madeKeys says what was made, also of a run that then failed.
-func (s streams) madeKeys(dir, secrets string, report pki.Report, asJSON bool) {
 	if len(report.Created) > 0 {
 		fmt.Fprintf(s.err, "created in %s: %s\n", dir, strings.Join(report.Created, ", "))
 	}
@@ -151,8 +140,9 @@ func (s streams) madeKeys(dir, secrets string, report pki.Report, asJSON bool) {
 		fmt.Fprintf(s.err, "exists, kept: %s\n", strings.Join(report.Kept, ", "))
 	}
 	if asJSON {
-		s.reports(madePKI{Secrets: secrets, Created: append([]string{}, report.Created...), Kept: append([]string{}, report.Kept...)})
+		s.reports(madePKI{Secrets: o.secretsDir(), Created: append([]string{}, report.Created...), Kept: append([]string{}, report.Kept...)})
 	}
+	return err
 }
 
 // noArgs makes stray words a wrong command line.

@@ -18,8 +18,6 @@ type qemuUpOptions struct {
 	*qemuOptions
 	fresh, noReboot, open bool
 	vmware, json          bool
-	secureBoot            bool
-	secrets               string
 	cpus                  int
 	memory, accel, image  string
 	clock                 string
@@ -47,8 +45,6 @@ that it has, as after a power cut; one without a disk gets a new one on top of t
 	f.StringVar(&o.accel, "accel", string(qemu.Auto), "kvm, tcg, or auto: kvm if a probe shows that it works")
 	f.BoolVar(&o.open, "open-network", false, "let nodes reach this computer and the world")
 	f.BoolVar(&o.vmware, "vmware", false, "give nodes the disk controller and network card of VMware: pvscsi and vmxnet3")
-	f.BoolVar(&o.secureBoot, "secure-boot", false, "firmware that starts only what is signed, once it has keys: the image enrols its own, or new machines get those of slipway secureboot init")
-	f.StringVar(&o.secrets, "secrets", "", "folder of those keys' certificates (default: secrets/ beside the spec)")
 	f.StringVar(&o.image, "image", "", "boot this raw, qcow2, VMDK or OVA file (default: the cluster's raw image)")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON: a list of what was done")
 	f.BoolVar(&o.noReboot, "no-reboot", false, "a node that reboots is switched off instead")
@@ -84,11 +80,6 @@ func runQEMUUp(ctx context.Context, s streams, o qemuUpOptions, nodes []string) 
 	tools, err := qemuTools()
 	if err != nil {
 		return err
-	}
-	if tools.SecureBoot = o.secureBoot; o.secureBoot {
-		if req.Options.SecureBoot, err = o.firmware(s); err != nil {
-			return err
-		}
 	}
 	probe := filepath.Join(filepath.Dir(m.Dir), "kvm.json")
 	if req.Host, err = qemu.Inspect(ctx, tools, qemu.Accel(o.accel), probe); err != nil {

@@ -85,7 +85,6 @@ func newRootCmd(s streams) *cobra.Command {
 		newPackCmd,
 		newVerifyCmd,
 		newPKICmd,
-		newSecureBootCmd,
 		newIgnitionCmd,
 		newRenderCmd,
 		newKubeconfigCmd,

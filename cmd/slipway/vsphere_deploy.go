@@ -166,9 +166,6 @@ func (o vsphereDeployOptions) wanted(s streams, keep bool) (vsphere.Cluster, err
 	if err := checkNames(want); err != nil {
 		return want, err
 	}
-	if want.Keys, err = vsphereKeys(dir, loaded.Spec); err != nil {
-		return want, err
-	}
 	for i := range want.Nodes { // both are in the spec's order
 		ign := nodes[i].Ignition
 		pair, err := guestinfo(loaded.Spec.Cluster.Name, want.Nodes[i].Name, ign, o.configURL)

@@ -1,7 +1,7 @@
 // Package verify re-reads a finished raw disk image with nothing but the file itself: partition table, EFI system
 // partition, unified kernel image, hash tree and root file system must be whole and belong together.
 //
-// Start with [Raw]. The package needs no privileges, mounts nothing and changes nothing.
+// Start with [Raw]. The package needs no privileges, mounts nothing and changes nothing. It does not check signatures.
 package verify
 
 import (
@@ -21,10 +21,9 @@ type Report struct {
 	RootHash   string            `json:"rootHash"`
 	Cmdline    string            `json:"cmdline"`
 	Kernel     string            `json:"kernel"`
-	Debug      bool              `json:"debug,omitempty"`      // a person can get into its nodes
-	SecureBoot string            `json:"secureBoot,omitempty"` // the name in the certificate whose key signed loader and UKI
-	RootFiles  int               `json:"rootFiles"`            // looked at in the root file system; 0 if it was not read
-	Findings   []finding.Finding `json:"findings"`             // in order of offset; part is gpt, esp, uki, signature, root or verity
+	Debug      bool              `json:"debug,omitempty"` // a person can get into its nodes
+	RootFiles  int               `json:"rootFiles"`       // looked at in the root file system; 0 if it was not read
+	Findings   []finding.Finding `json:"findings"`        // in order of offset; part is gpt, esp, uki, root or verity
 }
 
 // mostFindings is how many are kept; of the others there is the number.
@@ -33,7 +32,6 @@ const mostFindings = 200
 // checker collects while it goes through the image.
 type checker struct {
 	r      io.ReaderAt
-	want   Want
 	report *Report
 	table  disk.Plan
 	found  finding.List
@@ -47,14 +45,13 @@ func (c *checker) find(offset int64, part, format string, args ...any) {
 	c.found.Note(finding.Finding{Offset: offset, Part: part}, format, args...)
 }
 
-// Raw checks the image r of size bytes, and that it is what is wanted. An error means that r is no disk image at all.
-func Raw(r io.ReaderAt, size int64, want Want) (*Report, error) {
+// Raw checks the image r of size bytes. An error means that r is no disk image at all.
+func Raw(r io.ReaderAt, size int64) (*Report, error) {
 	table, problems, err := disk.ReadTable(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("verifying disk image: %w", err)
 	}
 	c := newChecker(r, size, table)
-	c.want = want
 	for _, p := range problems {
 		c.find(p.Offset, "gpt", "%s", p.Text)
 	}

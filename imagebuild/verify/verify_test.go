@@ -92,7 +92,7 @@ func build(t *testing.T, change func(*verifytest.Recipe)) ([]byte, string) {
 
 func findings(t *testing.T, b []byte) string {
 	t.Helper()
-	report, err := Raw(bytes.NewReader(b), int64(len(b)), Want{})
+	report, err := Raw(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func findings(t *testing.T, b []byte) string {
 
 func TestGoodImage(t *testing.T) {
 	b, hash := build(t, func(*verifytest.Recipe) {})
-	report, err := Raw(bytes.NewReader(b), int64(len(b)), Want{})
+	report, err := Raw(bytes.NewReader(b), int64(len(b)))
 	if err != nil || len(report.Findings) > 0 {
 		t.Fatalf("%v %v", err, report.Findings)
 	}
@@ -125,7 +125,7 @@ func TestDebugImage(t *testing.T) {
 		"no":              {func(r *verifytest.Recipe) { r.Cmdline += " systemd.firstboot=no console=tty0" }, false},
 	} {
 		b, _ := build(t, c.change)
-		report, err := Raw(bytes.NewReader(b), int64(len(b)), Want{})
+		report, err := Raw(bytes.NewReader(b), int64(len(b)))
 		if err != nil || len(report.Findings) > 0 || report.Debug != c.debug {
 			t.Errorf("%s: %v, debug %v, %v", name, err, report.Debug, report.Findings)
 		}
@@ -208,7 +208,7 @@ func TestWipedRootIsShort(t *testing.T) {
 
 func TestNoImage(t *testing.T) {
 	for _, b := range [][]byte{nil, make([]byte, 3*mib), []byte("QFI\xfb"), make([]byte, 3*mib+1)} {
-		if _, err := Raw(bytes.NewReader(b), int64(len(b)), Want{}); err == nil {
+		if _, err := Raw(bytes.NewReader(b), int64(len(b))); err == nil {
 			t.Errorf("%d bytes were accepted", len(b))
 		}
 	}

@@ -19,14 +19,14 @@ var testRooms = map[string][]string{
 
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
 var rooms = []room{
-	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "secureboot", "internal/grain", "internal/finding", "internal/durable"},
+	{"cmd/slipway", []string{"cluster", "cluster/pki", "cluster/ignition", "imagebuild", "kernel", "ova", "ova/vsphere", "pack", "pxe", "qemu", "firstboot", "node", "roles", "internal/grain", "internal/finding", "internal/durable"},
 		"the operator's command line may use everything but test/"},
 	{"cmd/slipwayd", []string{"firstboot", "node"}, "the daemon's main only starts firstboot"},
 	{"cmd/slipway-init", []string{"initrd"}, "the initrd's program is how package initrd asks the kernel"},
 	{"cluster", []string{"node", "kernel"}, "the spec knows the contract and the kernel's data, not who uses it"},
-	{"cluster/pki", []string{"cluster", "node", "secureboot", "internal/durable"}, "keys are made for a spec and named by the contract"},
+	{"cluster/pki", []string{"cluster", "node", "internal/durable"}, "keys are made for a spec and named by the contract"},
 	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
-	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "initrd/modules", "secureboot", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
+	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "initrd/modules", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"imagebuild/debian", []string{"imagebuild"}, "a distribution's driver sees the seam that it fills"},
 	{"imagebuild/drivers", []string{"imagebuild", "imagebuild/debian"}, "one place knows which distributions there are; everybody else sees distro.Driver"},
 	{"initrd", []string{"node", "initrd/modules"}, "process 1 of the initrd is small, and knows the contract alone"},
@@ -37,7 +37,6 @@ var rooms = []room{
 	{"node", nil, "the contract is shared by build time and boot time, so it depends on neither"},
 	{"ova", []string{"internal/grain", "internal/finding"}, "bytes in, bytes out"},
 	{"ova/vsphere", []string{"ova"}, "the vCenter client sends what ova makes"},
-	{"secureboot", nil, "what firmware reads is made of keys and bytes: whose they are is not its business"},
 	{"pack", []string{"imagebuild", "ova", "internal/grain", "internal/finding"}, "pack knows formats and files, not what is in the disk or who wants it"},
 	{"pxe", []string{"cluster"}, "PXE serves what the spec describes"},
 	{"qemu", []string{"cluster", "internal/durable"}, "the runner boots what the spec describes, from files"},

@@ -197,7 +197,7 @@ func (d *deployment) clone(ctx context.Context, a Action) error {
 	d.mu.Lock()
 	d.refs[n.VM] = ref
 	d.mu.Unlock()
-	d.takesBack(a, func(ctx context.Context) error { return d.removeWithKeys(ctx, ref) })
+	d.takesBack(a, func(ctx context.Context) error { return d.remove(ctx, ref) })
 	if err != nil {
 		return err
 	}
@@ -263,16 +263,8 @@ func (d *deployment) adjust(ctx context.Context, n Node, ref types.ManagedObject
 	if m.started() {
 		return errors.New("it was started meanwhile, so it is left as it is")
 	}
-	if d.want.Keys != nil && !d.want.Keys.has(m) {
-		if err := d.enrol(ctx, m); err != nil {
-			return err
-		}
-		if m, err = d.machine(ctx, ref); err != nil {
-			return err
-		}
-	}
 	if len(d.want.differences(n, m, d.have)) > 0 {
-		config := d.want.config(n, m.Extra[markImage], d.want.Keys != nil && d.want.Keys.has(m))
+		config := d.want.config(n, m.Extra[markImage])
 		config.ExtraConfig = m.lacks(config.ExtraConfig)
 		if config.DeviceChange, err = n.devices(m, d.have.networks[n.Network]); err != nil {
 			return err

@@ -146,9 +146,6 @@ func (c *Client) undeploy(ctx context.Context, want Cluster, have World, a Actio
 				return err
 			}
 		}
-		if err := c.dropKeys(ctx, have.site, m); err != nil {
-			return err
-		}
 		return c.remove(ctx, m.ref)
 	}
 	return fmt.Errorf("%q is no part of it", a.Do)

@@ -29,8 +29,6 @@ func (w Cluster) differences(n Node, m Machine, have World) []string {
 	say(n.MAC != "" && m.MAC != n.MAC, "the MAC address %s instead of %s", m.MAC, n.MAC)
 	say(m.Firmware != efi, "the firmware %s instead of %s", m.Firmware, efi)
 	say(m.SecureBoot != w.SecureBoot, "Secure Boot %t instead of %t", m.SecureBoot, w.SecureBoot)
-	keys := w.keyDifference(m)
-	say(keys != "", "%s", keys)
 	say(!strings.EqualFold(m.Extra[keyUUID], "TRUE"), "%s is not TRUE", keyUUID)
 	say(n.Guestinfo.Digest != "" && m.Extra[markConfig] != n.Guestinfo.Digest, "its config was rendered anew")
 	if !m.started() { // after that Ignition overwrites what it has read
@@ -40,10 +38,9 @@ func (w Cluster) differences(n Node, m Machine, have World) []string {
 	return d
 }
 
-// config is everything that is wanted of a node's machine but its devices and keys. It is for a machine that has not started
-// yet. Secure Boot comes after the keys, if there are any.
-func (w Cluster) config(n Node, image string, enrolled bool) types.VirtualMachineConfigSpec {
-	secure := w.SecureBoot && (w.Keys == nil || enrolled)
+// config is everything that is wanted of a node's machine but its devices. It is for a machine that has not started yet.
+func (w Cluster) config(n Node, image string) types.VirtualMachineConfigSpec {
+	secure := w.SecureBoot
 	return types.VirtualMachineConfigSpec{
 		NumCPUs:     int32(n.CPUs),
 		MemoryMB:    n.MemoryMiB,

@@ -30,7 +30,7 @@ func (i *importing) snapshot(ctx context.Context, ref types.ManagedObjectReferen
 func (d *deployment) cloneSpec(node int, template Machine) types.VirtualMachineCloneSpec {
 	s := d.have.site
 	pool, datastore := s.pool.Reference(), s.datastore.Reference()
-	config := d.want.config(d.want.Nodes[node], template.Extra[markImage], false)
+	config := d.want.config(d.want.Nodes[node], template.Extra[markImage])
 	spec := types.VirtualMachineCloneSpec{
 		Location: types.VirtualMachineRelocateSpec{Pool: &pool, Datastore: &datastore, Host: s.host(node)},
 		Config:   &config,

@@ -50,8 +50,7 @@ type Machine struct {
 	ref   types.ManagedObjectReference
 	disk  *types.VirtualDisk
 	card  types.BaseVirtualEthernetCard
-	file  string // of its configuration: [datastore] folder/name.vmx
-	whole bool   // all of it could be read
+	whole bool // all of it could be read
 
 	snapshot *types.ManagedObjectReference // that linked clones are made of; nil if there is none
 }
@@ -82,7 +81,7 @@ func (m Machine) started() bool {
 var (
 	strangerProperties = []string{"name", "runtime.powerState", "config.template", "config.annotation"}
 	machineProperties  = append(strangerProperties, "config.firmware", "config.bootOptions", "config.extraConfig", "config.hardware.numCPU",
-		"config.hardware.memoryMB", "config.hardware.device", "config.files.vmPathName", "summary.storage.committed", "snapshot.currentSnapshot")
+		"config.hardware.memoryMB", "config.hardware.device", "summary.storage.committed", "snapshot.currentSnapshot")
 )
 
 // machines reads machines of ours.
@@ -135,7 +134,6 @@ func newMachine(vm mo.VirtualMachine) Machine {
 		return m
 	}
 	m.whole = true
-	m.file = cfg.Files.VmPathName
 	m.Template, m.Firmware, m.Note = cfg.Template, cfg.Firmware, cfg.Annotation
 	m.CPUs, m.MemoryMiB = int(cfg.Hardware.NumCPU), int64(cfg.Hardware.MemoryMB)
 	m.SecureBoot = cfg.BootOptions != nil && isTrue(cfg.BootOptions.EfiSecureBootEnabled)
@@ -151,7 +149,7 @@ func newMachine(vm mo.VirtualMachine) Machine {
 // keep remembers an option if it is one of those that we set.
 func (m *Machine) keep(o *types.OptionValue) {
 	text, _ := o.Value.(string)
-	for _, key := range append(keyOptions(), markCluster, markNode, markMachine, markImage, markConfig, markStarted, markLinked, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding) {
+	for _, key := range []string{markCluster, markNode, markMachine, markImage, markConfig, markStarted, markLinked, markScrubbed, keyUUID, ova.KeyData, ova.KeyEncoding} {
 		if text != "" && strings.EqualFold(o.Key, key) { // a host does not tell them apart by case
 			m.Extra[key] = text
 		}

@@ -14,15 +14,14 @@ import (
 
 // site is a Place that was found.
 type site struct {
-	path       string // of the datacenter
-	datacenter *object.Datacenter
-	folders    *object.DatacenterFolders
-	cluster    *object.ClusterComputeResource
-	folder     *object.Folder
-	pool       *object.ResourcePool           // nil if it is not there
-	datastore  *object.Datastore              // nil if it is not there
-	absent     []error                        // why pool and datastore are not there: only what makes machines needs them
-	chosen     []types.ManagedObjectReference // hosts, by name, where vCenter does not choose one itself; see hosts
+	path      string // of the datacenter
+	folders   *object.DatacenterFolders
+	cluster   *object.ClusterComputeResource
+	folder    *object.Folder
+	pool      *object.ResourcePool           // nil if it is not there
+	datastore *object.Datastore              // nil if it is not there
+	absent    []error                        // why pool and datastore are not there: only what makes machines needs them
+	chosen    []types.ManagedObjectReference // hosts, by name, where vCenter does not choose one itself; see hosts
 }
 
 // locate finds the place. It fails where not even the cluster's machines can be looked for.
@@ -34,7 +33,6 @@ func (c *Client) locate(ctx context.Context, p Place) (*site, error) {
 	}
 	s.path = dc.path
 	datacenter := object.NewDatacenter(c.vim, dc.ref)
-	s.datacenter = datacenter
 	if s.folders, err = datacenter.Folders(ctx); err != nil {
 		return nil, fmt.Errorf("reading the datacenter %q: %w", s.path, err)
 	}
@@ -55,7 +53,6 @@ func (c *Client) locate(ctx context.Context, p Place) (*site, error) {
 		s.absent = append(s.absent, err)
 	} else {
 		s.datastore = object.NewDatastore(c.vim, ds.ref)
-		s.datastore.InventoryPath, s.datastore.DatacenterPath = ds.path, s.path
 	}
 	return s, ctx.Err()
 }

@@ -21,7 +21,6 @@ type Cluster struct {
 	Place      Place
 	Template   string // the nodes' machines are cloned from
 	SecureBoot bool
-	Keys       *Keys  // that firmware is to trust; nil: those that it has
 	Linked     bool   // new machines are linked clones
 	Nodes      []Node // in the order in which they are worked on
 }

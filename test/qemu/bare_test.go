@@ -22,7 +22,6 @@ type bare struct {
 	fwcfg  map[string]string // more of QEMU's fw_cfg
 	extra  string            // added to the kernel command line, which an unsigned image takes from SMBIOS
 	quit   string            // a pattern on the console that ends the look
-	secure string            // variables of firmware with Secure Boot, which stay as the machine leaves them; "": firmware without it
 }
 
 // ovmf are where distributions keep UEFI firmware: code and variables.
@@ -30,9 +29,6 @@ var ovmf = [][2]string{
 	{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
 	{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
 }
-
-// secureCode is firmware with Secure Boot and System Management Mode, which alone may write its variables.
-const secureCode = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 
 // newDisk is a disk on top of the lab's image, in a folder of the test's own.
 func newDisk(t *testing.T, l *lab, dir, name string) string {
@@ -85,15 +81,10 @@ func (b bare) run(t *testing.T) string {
 
 func (b bare) argv(t *testing.T, dir string) []string {
 	t.Helper()
-	argv := []string{"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", "max",
+	argv := []string{"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
 		"-smp", "1", "-m", "1024M", "-serial", "file:serial.log", "-device", "virtio-rng-pci",
 		"-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0,addr=0x10"}
-	if b.secure == "" {
-		argv = append(append(argv, "-machine", "q35"), firmware(t, dir)...)
-	} else {
-		argv = append(argv, "-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1",
-			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+secureCode, "-drive", "if=pflash,unit=1,format=raw,file="+b.secure)
-	}
+	argv = append(argv, firmware(t, dir)...)
 	for i, disk := range b.disks {
 		at := i
 		if b.behind {

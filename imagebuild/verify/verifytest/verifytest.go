@@ -41,10 +41,8 @@ type Recipe struct {
 	Tree    fstest.MapFS // of the root file system
 	Cmdline string       // %x is the root hash
 	Initrd  string
-	Sign    func(program []byte) ([]byte, error) // what firmware starts; nil: nothing is signed
-	Keys    map[string][]byte                    // NAME.auth files to be enrolled, by name
-	Files   func([]esp.File) []esp.File          // changes what the ESP holds
-	Layout  func(*disk.Layout)                   // changes the partitions
+	Files   func([]esp.File) []esp.File // changes what the ESP holds
+	Layout  func(*disk.Layout)          // changes the partitions
 }
 
 // Good is the recipe of an image without fault.
@@ -122,21 +120,9 @@ func (r Recipe) boot(hash [32]byte) ([]esp.File, error) {
 	}); err != nil {
 		return nil, err
 	}
-	loader, boot := program, image.Bytes()
-	if r.Sign != nil {
-		if loader, err = r.Sign(loader); err != nil {
-			return nil, err
-		}
-		if boot, err = r.Sign(boot); err != nil {
-			return nil, err
-		}
-	}
 	files := []esp.File{
-		{Path: "EFI/BOOT/BOOTX64.EFI", Data: bytes.NewReader(loader), Size: int64(len(loader))},
-		{Path: "EFI/Linux/slipway.efi", Data: bytes.NewReader(boot), Size: int64(len(boot))},
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Keys)) {
-		files = append(files, esp.File{Path: "loader/keys/auto/" + name + ".auth", Data: bytes.NewReader(r.Keys[name]), Size: int64(len(r.Keys[name]))})
+		{Path: "EFI/BOOT/BOOTX64.EFI", Data: bytes.NewReader(program), Size: int64(len(program))},
+		{Path: "EFI/Linux/slipway.efi", Data: bytes.NewReader(image.Bytes()), Size: int64(image.Len())},
 	}
 	sums, err := esp.Sums(files)
 	return r.Files(append(files, sums)), err
