@@ -100,7 +100,7 @@ func (b *builder) assemble(ctx context.Context, path, cmdline string) error {
 
 // bootFiles are the ESP's: systemd-boot, its configuration, their digests and the UKI, named so that systemd-boot can count boots.
 func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
-	facts := b.plan.Facts()
+	facts := b.plan.Distro.Facts()
 	parts := uki.Parts{Cmdline: cmdline, Uname: b.kernel}
 	for _, in := range []struct {
 		to   *[]byte

@@ -43,7 +43,7 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 
 func (b *builder) initrdInput() initrd.Input {
 	return initrd.Input{
-		Modules: filepath.Join(b.tree, b.plan.Facts().Modules, b.kernel), Drivers: driverNames(),
+		Modules: filepath.Join(b.tree, b.plan.Distro.Facts().Modules, b.kernel), Drivers: driverNames(),
 		Init: b.opt.Init.Path, InitSum: b.opt.Init.SHA256, Epoch: b.lock.Epoch,
 	}
 }
@@ -91,7 +91,7 @@ func (b *builder) packRoot(ctx context.Context) error {
 
 func (b *builder) rootInput(adds []overlay.Entry, purge []string) rootfs.Input {
 	return rootfs.Input{
-		Tree: b.tree, Adds: adds, Facts: b.plan.Facts(), Purge: purge, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root"),
+		Tree: b.tree, Adds: adds, Facts: b.plan.Distro.Facts(), Purge: purge, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root"),
 	}
 }
 

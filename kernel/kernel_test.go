@@ -96,7 +96,7 @@ func TestRefusals(t *testing.T) {
 			_, err = changed.Files()
 			return err
 		},
-		`none known for "debian" "bullseye"`:     func() error { _, err := FindStream("debian", "bullseye", ""); return err },
+		`none known for "debian" "bookworm"`:     func() error { _, err := FindStream("debian", "bookworm", ""); return err },
 		`allowed are backports, stable`:          func() error { _, err := FindStream("debian", "trixie", "mainline"); return err },
 		`"roothash=11": it is set by the image`:  func() error { _, err := Cmdline("squashfs", "00", []string{"roothash=11"}, true); return err },
 		`it is not one kernel argument`:          func() error { _, err := Cmdline("squashfs", "00", []string{"quiet splash"}, true); return err },
