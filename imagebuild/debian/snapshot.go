@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -27,38 +26,38 @@ func snapshotTime(mirror string) (time.Time, bool) {
 
 // checkSnapshots refuses a snapshot whose indexes had expired already at the time that it is a snapshot of: whoever asked
 // for that time did not ask for something older.
-func (a apt) checkSnapshots(release string, mirrors distro.Mirrors) error {
-	for _, s := range suites(release) {
-		at, ok := snapshotTime(mirrors[s.name])
+func (a apt) checkSnapshots(req distro.Request) error {
+	for _, archive := range a.archives(req) {
+		at, ok := snapshotTime(a.mirrors[archive.name])
 		if !ok {
 			continue
 		}
-		files, err := filepath.Glob(filepath.Join(a.dir, "lists", "*_dists_"+s.name+"_*Release"))
+		files, err := a.lists(archive.name, archive.suite, "Release")
 		if err != nil {
 			return err
 		}
 		for _, file := range files {
-			until, err := validUntil(file)
+			until, err := releaseDate(file, "Valid-Until")
 			if err != nil {
-				return fmt.Errorf("reading the release file of %s: %w", s.name, err)
+				return fmt.Errorf("reading the release file of %s: %w", archive.name, err)
 			}
 			if !until.IsZero() && until.Before(at) {
-				return &StaleError{Mirror: mirrors[s.name], Suite: s.name, Until: until}
+				return &StaleError{Mirror: a.mirrors[archive.name], Suite: archive.suite, Until: until}
 			}
 		}
 	}
 	return nil
 }
 
-// validUntil is the field of a release file; zero if it has none.
-func validUntil(file string) (time.Time, error) {
+// releaseDate is a field of a release file; zero if it has none.
+func releaseDate(file, field string) (time.Time, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if value, ok := strings.CutPrefix(sc.Text(), "Valid-Until: "); ok {
+		if value, ok := strings.CutPrefix(sc.Text(), field+": "); ok {
 			return mail.ParseDate(value) // RFC 5322, as deb822 has it; time.RFC1123 knows no one-digit days
 		}
 	}
