@@ -3,7 +3,7 @@ GO      ?= go
 OUT     ?= out
 SPEC    ?= examples/single/cluster.yaml
 
-.PHONY: all build release demo demo-ha test test-all test-ha test-standin check-mirrors deps deps-build bench bench-formation bench-ignition bench-pack bench-scale chaos fmt clean
+.PHONY: all build release demo demo-ha test test-all test-ha deps deps-build bench bench-formation bench-ignition bench-pack bench-scale chaos fmt clean
 
 all: build
 
@@ -26,14 +26,6 @@ test-all: deps build
 # Several control planes and a worker, each a virtual machine.
 test-ha: deps build
 	scripts/test-ha
-
-# Images of distributions whose mirrors are not reached here, from archives with their shape: docs/distributions.md.
-test-standin: deps build
-	SLIPWAY_BIN=$(CURDIR)/bin $(GO) test -tags standin -count=1 -timeout 60m -v ./test/standin
-
-# For a person with the internet: resolves every release from its own mirrors, RELEASES="noble resolute" only those, and prints a table.
-check-mirrors:
-	$(GO) test -tags mirrors -count=1 -timeout 60m -v -run 'TestMirrors$$' ./imagebuild/drivers
 
 # What happens by chance, for as long as you like: make chaos TIME=2h, and SEED=... to see one again.
 TIME ?= 20m

@@ -1,11 +1,6 @@
 package cluster
 
-import (
-	"strings"
-
-	"slipway/kernel"
-	"slipway/node"
-)
+import "slipway/node"
 
 // setDefaults fills what is absent. It judges nothing: what it makes of a wrong spec is refused afterwards.
 func (s *Spec) setDefaults() {
@@ -35,44 +30,17 @@ func set[T comparable](value *T, byDefault T) {
 }
 
 func (i *Image) setDefaults() {
-	set(&i.Distro, distributions[0].name)
-	i.setDistroDefaults()
+	set(&i.Distro, distros[0])
+	set(&i.Release, releases[0])
+	set(&i.Mirror, "http://deb.debian.org/debian")
+	set(&i.Security, "http://deb.debian.org/debian-security")
+	set(&i.KernelStream, kernelStreams[0])
 	set(&i.Size, 8*GiB)
 	set(&i.RootSlot, 450*MiB)
 	if len(i.Outputs) == 0 {
 		i.Outputs = []string{"raw"}
 	}
 }
-
-// setDistroDefaults fills what the distribution decides. Of one that nobody knows there is nothing to say.
-func (i *Image) setDistroDefaults() {
-	d, ok := findDistribution(i.Distro)
-	if !ok {
-		return
-	}
-	set(&i.Release, kernel.Releases(d.name)[0])
-	if s, err := kernel.FindStream(i.Distro, i.Release, ""); err == nil {
-		set(&i.KernelStream, s.Name)
-	}
-	set(&i.Mirror, d.mirror)
-	set(&i.Security, d.security)
-	for n := range i.Keys {
-		i.Keys[n].setDefaults()
-	}
-	for n := range i.Repositories {
-		r := &i.Repositories[n]
-		r.Key.setDefaults()
-		if d.apt {
-			set(&r.Suite, i.Release)
-			if len(r.Components) == 0 {
-				r.Components = []string{"main"}
-			}
-		}
-	}
-}
-
-// setDefaults writes the fingerprint in one way: it goes into locks.
-func (k *Key) setDefaults() { k.Fingerprint = strings.ToUpper(k.Fingerprint) }
 
 func (v *VSphere) setDefaults(cluster string) {
 	set(&v.Library, "slipway")

@@ -23,7 +23,7 @@ const root = ".."
 func specTypes() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[Spec](), reflect.TypeFor[Cluster](), reflect.TypeFor[Kubernetes](), reflect.TypeFor[Payload](),
-		reflect.TypeFor[Image](), reflect.TypeFor[Repository](), reflect.TypeFor[Key](), reflect.TypeFor[Network](), reflect.TypeFor[LoadBalancer](), reflect.TypeFor[Proxy](), reflect.TypeFor[Flannel](),
+		reflect.TypeFor[Image](), reflect.TypeFor[Network](), reflect.TypeFor[LoadBalancer](), reflect.TypeFor[Proxy](), reflect.TypeFor[Flannel](),
 		reflect.TypeFor[Runtime](), reflect.TypeFor[Kernel](), reflect.TypeFor[Modules](), reflect.TypeFor[Node](), reflect.TypeFor[Interface](),
 		reflect.TypeFor[VSphere](), reflect.TypeFor[Machine](), reflect.TypeFor[Tuning](),
 	}
@@ -117,7 +117,7 @@ func typeName(t reflect.Type) string {
 
 // anchors are the headings of docs/spec.md by type.
 var anchors = map[string]string{
-	"Cluster": "cluster", "Kubernetes": "kubernetes", "Payload": "payloads", "Image": "image", "Repository": "imagerepositories", "Key": "imagekeys", "Network": "network",
+	"Cluster": "cluster", "Kubernetes": "kubernetes", "Payload": "payloads", "Image": "image", "Network": "network",
 	"LoadBalancer": "networkloadbalancer", "Proxy": "networkproxy", "Flannel": "networkflannel", "Runtime": "runtime", "Kernel": "kernel",
 	"Modules": "kernelmodules", "Node": "nodes", "Interface": "nodesinterface",
 	"VSphere": "vsphere", "Machine": "vspheremachines", "Tuning": "tuning",

@@ -17,10 +17,13 @@ func fieldDoc(t reflect.Type, f reflect.StructField) Field { return fields[t.Nam
 
 // What this version can do where the spec has room for more.
 var (
-	outputs     = []string{"raw", "qcow2", "ova"}
-	sources     = []string{"gomod", "release", "file"}
-	nodeRoles   = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
-	butaneRoles = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
+	distros       = []string{"debian"}
+	releases      = []string{"trixie"}
+	kernelStreams = []string{"backports", "stable"}
+	outputs       = []string{"raw", "qcow2", "ova"}
+	sources       = []string{"gomod", "release", "file"}
+	nodeRoles     = []Role{RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
+	butaneRoles   = []Role{RoleAll, RoleLB, RoleEtcd, RoleControlPlane, RoleWorker}
 )
 
 // fields is keyed by type and YAML key; a test demands an entry for every key of the types and no other.
@@ -54,27 +57,15 @@ var fields = map[string]Field{
 	"Payload.path":    {Doc: "file: where it lies, relative to this file."},
 	"Payload.sha256":  {Doc: "Digest in hex. Needed for release and file."},
 
-	"Image.distro":         {Doc: "The distribution.", Default: "debian", Enum: Distros()},
-	"Image.release":        {Doc: "Its release.", Default: "trixie, noble, 10", Enum: releases()},
-	"Image.mirror":         {Doc: "Package mirror: an http, https or file URL. Another one needs no other lock: digests say what a package is.", Default: "the distribution's"},
-	"Image.securityMirror": {Doc: "Mirror of security updates, for debian and ubuntu. A mirror of an earlier day says so in its URL, as those of snapshot.debian.org do.", Default: "the distribution's"},
-	"Image.mirrors":        {Doc: "Mirrors of single archives of the distribution, before the two above: a suite of debian's or ubuntu's like noble-updates, a repository of centos's like appstream."},
-	"Image.keys":           {Doc: "Keys of mirrors that sign the distribution's archives anew. They are believed in place of the distribution's own."},
-	"Image.repositories":   {Doc: "Archives of packages besides the distribution's."},
-	"Image.kernelStream":   {Doc: "Where the kernel comes from: debian has backports and stable, ubuntu hwe and ga, centos kernel-ml, kernel-lt and stock.", Default: "the newest: backports, hwe, kernel-ml", Enum: kernelStreams()},
+	"Image.distro":         {Doc: "The distribution.", Default: "debian", Enum: distros},
+	"Image.release":        {Doc: "Its release.", Default: "trixie", Enum: releases},
+	"Image.mirror":         {Doc: "Package mirror: an http, https or file URL. Another one needs no other lock: digests say what a package is.", Default: "http://deb.debian.org/debian"},
+	"Image.securityMirror": {Doc: "Mirror of security updates. A mirror of an earlier day says so in its URL, as those of snapshot.debian.org do.", Default: "http://deb.debian.org/debian-security"},
+	"Image.kernelStream":   {Doc: "Where the kernel comes from.", Default: "backports", Enum: kernelStreams},
 	"Image.packages":       {Doc: "Extra distribution packages."},
 	"Image.size":           {Doc: "The smallest disk a node may have: ESP, two root slots with their hash trees, and the state.", Default: "8GiB"},
 	"Image.rootSlot":       {Doc: "Size of one root slot.", Default: "450MiB"},
 	"Image.outputs":        {Doc: "Formats to write.", Default: "[raw]", Enum: outputs},
-
-	"Repository.name":       {Doc: "How packages of it are said to come from it, like docker-ce."},
-	"Repository.url":        {Doc: "An http, https or file URL: for apt what is above dists, for yum what is above repodata."},
-	"Repository.suite":      {Doc: "apt: the folder below dists.", Default: "the release"},
-	"Repository.components": {Doc: "apt: parts of the suite.", Default: "[main]"},
-	"Repository.key":        {Doc: "Who signs it."},
-
-	"Key.file":        {Doc: "An OpenPGP public key, armored or not, relative to this file."},
-	"Key.fingerprint": {Doc: "Of its primary key, in hex. Another key in the file is not believed."},
 
 	"Network.vip":          {Doc: "The API's virtual address, inside the nodes' subnet. For the load balancer modes stacked and dedicated; a single dedicated balancer may do without, and is then reached at its own address."},
 	"Network.gateway":      {Doc: "Default route of every node that names none of its own."},

@@ -45,33 +45,15 @@ type Payload struct {
 
 // Image describes the one OS image of all nodes.
 type Image struct {
-	Distro       string            `yaml:"distro,omitempty"`         // debian (default), ubuntu, centos
-	Release      string            `yaml:"release,omitempty"`        // the distribution's default: trixie, noble, 10
-	Mirror       string            `yaml:"mirror,omitempty"`         // default: the distribution's own
-	Security     string            `yaml:"securityMirror,omitempty"` // default: the distribution's own; centos has none
-	Mirrors      map[string]string `yaml:"mirrors,omitempty"`        // archive of the distribution (noble-updates, appstream) -> URL, before the two above
-	Keys         []Key             `yaml:"keys,omitempty"`           // of who signs the distribution's archives anew, in place of its own keys
-	Repositories []Repository      `yaml:"repositories,omitempty"`   // archives besides the distribution's
-	KernelStream string            `yaml:"kernelStream,omitempty"`   // the release's default: the newest kernel
-	Packages     []string          `yaml:"packages,omitempty"`       // extra distro packages
-	Size         Size              `yaml:"size,omitempty"`           // of the whole disk once grown; default 8GiB; the smallest disk a node may have
-	RootSlot     Size              `yaml:"rootSlot,omitempty"`       // one root slot; default 450MiB
-	Outputs      []string          `yaml:"outputs,omitempty"`        // raw (default), qcow2, ova
-}
-
-// Repository is an archive of packages besides the distribution's: of apt for debian and ubuntu, of yum for centos.
-type Repository struct {
-	Name       string   `yaml:"name"`                 // docker-ce
-	URL        string   `yaml:"url"`                  // https://download.docker.com/linux/ubuntu
-	Suite      string   `yaml:"suite,omitempty"`      // apt: default the release
-	Components []string `yaml:"components,omitempty"` // apt: default [main]
-	Key        Key      `yaml:"key"`
-}
-
-// Key is an OpenPGP public key.
-type Key struct {
-	File        string `yaml:"file"`        // armored or not, relative to the spec
-	Fingerprint string `yaml:"fingerprint"` // of the primary key: 40 or 64 hex digits
+	Distro       string   `yaml:"distro,omitempty"`         // debian (default)
+	Release      string   `yaml:"release,omitempty"`        // trixie (default)
+	Mirror       string   `yaml:"mirror,omitempty"`         // default: http://deb.debian.org/debian
+	Security     string   `yaml:"securityMirror,omitempty"` // default: http://deb.debian.org/debian-security
+	KernelStream string   `yaml:"kernelStream,omitempty"`   // backports (default), stable
+	Packages     []string `yaml:"packages,omitempty"`       // extra distro packages
+	Size         Size     `yaml:"size,omitempty"`           // of the whole disk once grown; default 8GiB; the smallest disk a node may have
+	RootSlot     Size     `yaml:"rootSlot,omitempty"`       // one root slot; default 450MiB
+	Outputs      []string `yaml:"outputs,omitempty"`        // raw (default), qcow2, ova
 }
 
 // Network is the cluster's addressing. All prefixes are CIDR strings.

@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"slipway/kernel"
+	"slipway/node"
 )
 
 // Fixed parts of the disk beside the root slots.
@@ -23,15 +26,44 @@ func (i Image) MinSize() Size {
 	return ESPSize + 2*(i.RootSlot+VeritySize(i.RootSlot)) + MinStateSize + gptSize
 }
 
+// debianPackage: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
+var debianPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$`) // a trailing "-" would tell apt to remove it
+
+// sshServers never get into an image.
+var sshServers = []string{"dropbear", "dropbear-bin", "openssh-server", "ssh", "tinysshd"}
+
 func (i Image) validate(d *document) {
 	p := at("image")
-	i.validateDistro(d, p)
+	oneOf(d, p.with("distro"), i.Distro, distros)
+	if i.Distro == distros[0] {
+		oneOf(d, p.with("release"), i.Release, releases)
+	}
+	oneOf(d, p.with("kernelStream"), i.KernelStream, kernelStreams)
+	d.mirror(p.with("mirror"), i.Mirror)
+	d.mirror(p.with("securityMirror"), i.Security)
 	i.validateSizes(d, p)
 	for n, output := range i.Outputs {
 		oneOf(d, p.with("outputs").with(n), output, outputs)
 	}
 	unique(d, p.with("outputs"), i.Outputs)
-	i.validatePackages(d, p.with("packages"))
+	unique(d, p.with("packages"), i.Packages)
+	for n, name := range i.Packages {
+		at := p.with("packages").with(n)
+		switch {
+		case slices.Contains(sshServers, name):
+			d.fail(at, "remove it: nodes are never logged in to; `debug: true` opens the console", "an SSH server is never part of an image")
+		case !debianPackage.MatchString(name):
+			d.fail(at, "a package name of the distribution, like tcpdump", "%q is not a package name", name)
+		}
+	}
+}
+
+// mirror: a folder is one too.
+func (d *document) mirror(p path, value string) {
+	folder, local := strings.CutPrefix(value, "file:///")
+	if strings.ContainsAny(value, " \t\n[]") || !node.IsWebURL(value) && (!local || folder == "") {
+		d.fail(p, "like https://mirror.example.org/debian or file:///srv/mirror/debian", "%q is not an http, https or file URL", value)
+	}
 }
 
 func (i Image) validateSizes(d *document, p path) {

@@ -141,7 +141,7 @@ func newBuilder(plan *Plan, opt Options) *builder {
 		Who:  fmt.Sprintf("process %d, which builds %s", os.Getpid(), plan.Name),
 		Wait: func(who string) { opt.Progress.Line("waiting for " + who) },
 	}}
-	facts := plan.Facts()
+	facts := plan.Distro.Facts()
 	b.fetcher = distro.Fetcher{
 		Pool: filepath.Join(opt.Cache, "pool"), Suffix: facts.Suffix, Snapshots: facts.Snapshots, Vendor: opt.Vendor,
 		Places: func(p distro.Package) []string { return plan.Distro.Places(p, plan.Mirrors) },

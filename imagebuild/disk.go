@@ -29,7 +29,7 @@ func (b *builder) writeDisk(ctx context.Context) (Artefact, error) {
 	b.rec.begin("disk")
 	path := filepath.Join(b.opt.Out, b.plan.Name+".raw")
 	record := filepath.Join(b.opt.Out, "."+b.plan.Name+".raw.json")
-	cmdline, err := kernel.Cmdline(RootFS, b.root.hash(), b.plan.arguments(), b.plan.Debug)
+	cmdline, err := kernel.Cmdline(RootFS, b.root.hash(), b.plan.Cmdline, b.plan.Debug)
 	if err != nil {
 		return Artefact{}, inputError{err}
 	}
@@ -100,7 +100,7 @@ func (b *builder) assemble(ctx context.Context, path, cmdline string) error {
 
 // bootFiles are the ESP's: systemd-boot, its configuration, their digests and the UKI, named so that systemd-boot can count boots.
 func (b *builder) bootFiles(cmdline string) ([]esp.File, error) {
-	facts := b.plan.Facts()
+	facts := b.plan.Distro.Facts()
 	parts := uki.Parts{Cmdline: cmdline, Uname: b.kernel}
 	for _, in := range []struct {
 		to   *[]byte

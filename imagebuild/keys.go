@@ -28,7 +28,7 @@ func (b *builder) treeKeyOf() string {
 }
 
 func (b *builder) kernelKey() string {
-	return b.key("kernel", b.treeKey, b.kernel, b.plan.Profile.Modules, b.drivers(), kernel.Cards(), b.plan.Profile.Sysctls)
+	return b.key("kernel", b.treeKey, b.kernel, b.plan.Profile.Modules, kernel.Drivers(), kernel.Cards(), b.plan.Profile.Sysctls)
 }
 
 func (b *builder) initrdKeyOf(in initrd.Input) string {

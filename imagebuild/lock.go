@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"slipway/imagebuild/distro"
 	"slipway/imagebuild/payload"
@@ -22,13 +21,12 @@ const LockName = "slipway.lock"
 
 // Lock pins what went into an image: with one lock, every build gives the same bytes.
 type Lock struct {
-	Version  int                  `json:"version"`
-	Epoch    int64                `json:"epoch"`              // SOURCE_DATE_EPOCH of everything built from this lock
-	Asked    distro.Request       `json:"distribution"`       // what was asked for; anything else needs another lock
-	Tools    Tools                `json:"tools"`              // what made the image: noticed, not pinned
-	Archives map[string]time.Time `json:"archives,omitempty"` // when the metadata was made that packages were resolved from
-	Packages []distro.Package     `json:"packages"`
-	Payloads []LockedPayload      `json:"payloads"`
+	Version  int              `json:"version"`
+	Epoch    int64            `json:"epoch"`        // SOURCE_DATE_EPOCH of everything built from this lock
+	Asked    distro.Request   `json:"distribution"` // what was asked for; anything else needs another lock
+	Tools    Tools            `json:"tools"`        // what made the image: noticed, not pinned
+	Packages []distro.Package `json:"packages"`
+	Payloads []LockedPayload  `json:"payloads"`
 }
 
 // LockedPayload pins one payload: where it came from and what it became.

@@ -200,9 +200,9 @@ func TestKnownSums(t *testing.T) {
 // patched is a distribution with security updates for two locked packages. Of a lock that answers all it is not asked.
 type patched struct{ distro.Driver }
 
-func (patched) Resolve(_ context.Context, _ distro.Request, in distro.ResolveInput) (distro.Resolution, error) {
+func (patched) Resolve(_ context.Context, _ distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
 	in.Waiting([]distro.Package{{Name: "jq", Version: "1.8-1"}, {Name: "libjq1", Version: "1.8-1"}})
-	return distro.Resolution{Packages: in.Keep}, nil
+	return in.Keep, nil
 }
 
 func TestWaitingUpdatesAreSaid(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"slipway/imagebuild/distro"
 	"slipway/imagebuild/stage"
@@ -27,15 +26,11 @@ func (b *builder) lockPackages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := b.resolve(ctx, keep)
+	pkgs, err := b.resolve(ctx, keep)
 	if err != nil {
 		return stage.Friendly(err)
 	}
-	pkgs := found.Packages
-	if err := b.checkPackages(pkgs); err != nil {
-		return err
-	}
-	b.lock = &Lock{Version: lockVersion, Epoch: b.opt.Epoch, Asked: b.plan.Request, Archives: found.Made, Packages: pkgs}
+	b.lock = &Lock{Version: lockVersion, Epoch: b.opt.Epoch, Asked: b.plan.Request, Packages: pkgs}
 	if old != nil {
 		b.lock.Payloads, b.lock.Tools = old.Payloads, old.Tools
 		if slices.Equal(old.Packages, pkgs) {
@@ -66,26 +61,19 @@ func (b *builder) keptPackages() ([]distro.Package, error) {
 	return distro.Keep(b.old.Asked, b.plan.Request, b.old.Packages, b.opt.Update), nil
 }
 
-// resolverDir is where a distribution's package manager has its own files, indexes above all.
-func (b *builder) resolverDir() string { return filepath.Join(b.opt.Cache, "apt") }
-
 // resolve asks the distribution. Only one process at a time may use apt's folder.
-func (b *builder) resolve(ctx context.Context, keep []distro.Package) (distro.Resolution, error) {
-	dir := b.resolverDir()
+func (b *builder) resolve(ctx context.Context, keep []distro.Package) ([]distro.Package, error) {
+	dir := filepath.Join(b.opt.Cache, "apt")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return distro.Resolution{}, fmt.Errorf("making the cache: %w", err)
+		return nil, fmt.Errorf("making the cache: %w", err)
 	}
 	unlock, err := b.cache.Locks.Lock(ctx, filepath.Join(dir, "slipway.lock"))
 	if err != nil {
-		return distro.Resolution{}, err
+		return nil, err
 	}
 	defer unlock()
-	var made map[string]time.Time
-	if b.old != nil && b.old.Asked.Name == b.plan.Request.Name {
-		made = b.old.Archives
-	}
 	return b.plan.Distro.Resolve(ctx, b.plan.Request, distro.ResolveInput{
-		Mirrors: b.plan.Mirrors, Keys: b.plan.Keys, Made: made, Keep: keep, Fetcher: b.fetcher, Dir: dir, Environ: b.opt.Payload.Environ,
+		Mirrors: b.plan.Mirrors, Keep: keep, Fetcher: b.fetcher, Dir: dir, Environ: b.opt.Payload.Environ,
 		Waiting: b.sayWaiting,
 	})
 }
@@ -114,13 +102,6 @@ func newVersions(was, now []distro.Package) []string {
 		if v, ok := versions[p.Name]; ok && v != p.Version {
 			out = append(out, fmt.Sprintf("package %s: locked %s, now %s", p.Name, v, p.Version))
 		}
-	}
-	return out
-}
-
-func baseNames(paths []string) (out []string) {
-	for _, p := range paths {
-		out = append(out, filepath.Base(p))
 	}
 	return out
 }
@@ -177,12 +158,12 @@ func (b *builder) unpackTree(ctx context.Context) error {
 		return err
 	}
 	b.tree = filepath.Join(dir, "root")
-	kernels, err := filepath.Glob(filepath.Join(b.tree, b.plan.Facts().Modules, "*"))
+	kernels, err := filepath.Glob(filepath.Join(b.tree, b.plan.Distro.Facts().Modules, "*"))
 	if err != nil || len(kernels) != 1 {
-		return fmt.Errorf("looking for the kernel: want exactly one in the tree, found %d: %s", len(kernels), strings.Join(baseNames(kernels), ", "))
+		return fmt.Errorf("looking for the kernel: want exactly one in the tree, found %d", len(kernels))
 	}
 	b.kernel = filepath.Base(kernels[0])
-	if err := b.plan.Facts().Check(b.tree, b.kernel); err != nil {
+	if err := b.plan.Distro.Facts().Check(b.tree, b.kernel); err != nil {
 		return err
 	}
 	b.rec.end("tree", "kernel "+b.kernel, hit)

@@ -92,7 +92,7 @@ func origin(item payload.Item) string {
 
 // additions are everything that Slipway lays over the tree of distro packages.
 func (b *builder) additions(ctx context.Context) ([]overlay.Entry, error) {
-	out, err := rootfs.Static(b.plan.Facts())
+	out, err := rootfs.Static(b.plan.Distro.Facts())
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ package imagebuild
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"slipway/cluster"
@@ -29,8 +28,6 @@ type Plan struct {
 	Distro   distro.Driver
 	Request  distro.Request
 	Mirrors  distro.Mirrors
-	Mirror   string   // the main one, for a person
-	Keys     []string // files with the keys of mirrors and repositories
 	Extra    []string // the spec's own packages
 	Profile  kernel.Profile
 	Cmdline  []string // the spec's extra arguments
@@ -46,6 +43,9 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	driver, err := drivers.Find(spec.Image.Distro)
 	if err != nil {
 		return nil, inputError{err}
+	}
+	if n := driver.Facts().Network; n != distro.Networkd {
+		return nil, inputError{fmt.Errorf("planning an image of %s: nobody writes configuration for %s", spec.Image.Distro, n)}
 	}
 	stream, err := kernel.FindStream(spec.Image.Distro, spec.Image.Release, spec.Image.KernelStream)
 	if err != nil {
@@ -68,16 +68,19 @@ func NewPlan(spec *cluster.Spec, host payload.Host) (*Plan, error) {
 	return &Plan{
 		Name: spec.Cluster.Name, Debug: spec.Debug, Extra: spec.Image.Packages, Profile: profile, Cmdline: spec.Kernel.Cmdline,
 		ExtraArgs: spec.Kubernetes.ExtraArgs, Payloads: items, Layout: layout.New(int64(spec.Image.RootSlot)), Outputs: spec.Image.Outputs,
-		Distro: driver, Request: request(driver, spec.Image, stream),
-		Mirrors: mirrors(driver, spec.Image), Mirror: spec.Image.Mirror, Keys: keyFiles(spec.Image, host.SpecDir),
+		Distro:  driver,
+		Mirrors: driver.Mirrors(spec.Image.Release, spec.Image.Mirror, spec.Image.Security),
+		Request: driver.Request(spec.Image.Release, kernelPackage(stream), spec.Image.Packages),
 	}, nil
 }
 
-// Facts are the distribution's, of the release that is asked for.
-func (p *Plan) Facts() distro.Facts { return p.Distro.Facts(p.Request.Release) }
-
-// arguments are those of the kernel besides every image's: the distribution's and the spec's.
-func (p *Plan) arguments() []string { return slices.Concat(p.Facts().Arguments, p.Cmdline) }
+// kernelPackage is what to ask the distribution for.
+func kernelPackage(s kernel.Stream) string {
+	if s.Suite == "" {
+		return s.Package
+	}
+	return s.Package + "/" + s.Suite
+}
 
 // inputError marks what is the user's to mend.
 type inputError struct{ error }
@@ -90,10 +93,7 @@ func (inputError) ExitCode() int { return 2 }
 // Print writes the plan for a person.
 func (p *Plan) Print(w io.Writer) {
 	fmt.Fprintf(w, "image %s\n", p.Name)
-	fmt.Fprintf(w, "  packages   %s %s from %s, kernel %s\n", p.Request.Name, p.Request.Release, p.Mirror, p.Request.Kernel)
-	for _, r := range p.Request.Repositories {
-		fmt.Fprintf(w, "             and %s from %s\n", r.Name, p.Mirrors[r.Name])
-	}
+	fmt.Fprintf(w, "  packages   %s from %s, kernel %s\n", p.Request.Release, p.Mirrors[p.Request.Release], p.Request.Kernel)
 	fmt.Fprintf(w, "             %d named, %d of them only to build", len(p.Request.Packages), len(p.Distro.BuildOnly()))
 	if len(p.Extra) > 0 {
 		fmt.Fprintf(w, "; from the spec: %s", strings.Join(p.Extra, " "))

@@ -13,7 +13,6 @@ type PlanSummary struct {
 
 // PackageSummary is what is asked of the distribution.
 type PackageSummary struct {
-	Distro    string   `json:"distro"`
 	Release   string   `json:"release"`
 	Kernel    string   `json:"kernel"`
 	Asked     []string `json:"asked"`     // by name, without what they need
@@ -47,7 +46,7 @@ type DiskSummary struct {
 func (p *Plan) Summary() PlanSummary {
 	s := PlanSummary{
 		Image: p.Name, Debug: p.Debug, Outputs: p.Outputs,
-		Packages: PackageSummary{Distro: p.Request.Name, Release: p.Request.Release, Kernel: p.Request.Kernel, Asked: p.Request.Packages, BuildOnly: p.Distro.BuildOnly()},
+		Packages: PackageSummary{Release: p.Request.Release, Kernel: p.Request.Kernel, Asked: p.Request.Packages, BuildOnly: p.Distro.BuildOnly()},
 		Kernel: KernelSummary{
 			Modules: len(p.Profile.Modules), Sysctls: len(p.Profile.Sysctls), Limits: len(p.Profile.Limits), Cmdline: append([]string{}, p.Cmdline...),
 		},

@@ -29,33 +29,23 @@ kubernetes:
   kubelet: v1.35.7
 `
 
-const ubuntu = `
-image:
-  distro: ubuntu
-  mirrors: {noble-security: "http://mirror.example/security"}
-  repositories:
-    - {name: docker-ce, url: "http://mirror.example/docker", components: [stable], key: {file: docker.asc, fingerprint: 9DC858229FC7DD38854AE2D88D81803C0EBFCD88}}
-  packages: [docker-ce]
-`
-
 func TestPlans(t *testing.T) {
-	for name, more := range map[string]string{"plan-single.txt": "", "plan-changed.txt": changed, "plan-ubuntu.txt": ubuntu, "plan-bookworm.txt": "image: {release: bookworm, kernelStream: stable}\n"} {
+	for name, more := range map[string]string{"plan-single.txt": "", "plan-changed.txt": changed} {
 		var b strings.Builder
 		p := plan(t, more)
 		p.Print(&b)
-		fmt.Fprintf(&b, "\nrequest\n  security %s\n  %s\n", p.Mirrors[p.Request.Release+"-security"], strings.Join(p.Request.Packages, "\n  "))
+		fmt.Fprintf(&b, "\nrequest\n  security %s\n  %s\n", p.Mirrors["trixie-security"], strings.Join(p.Request.Packages, "\n  "))
 		golden.Check(t, "testdata/"+name, b.String())
 	}
 }
 
 func TestPlanRefusals(t *testing.T) {
 	for want, change := range map[string]func(*cluster.Spec){
-		`"arch"`:           func(s *cluster.Spec) { s.Image.Distro = "arch" },
-		`"debian" "noble"`: func(s *cluster.Spec) { s.Image.Release = "noble" },
-		`"no/module"`:      func(s *cluster.Spec) { s.Kernel.Modules.Add = []string{"no/module"} },
-		`"root=`:           func(s *cluster.Spec) { s.Kernel.Cmdline = []string{"root=/dev/sda"} },
-		`"nosuch"`:         func(s *cluster.Spec) { s.Payloads = map[string]cluster.Payload{"nosuch": {}} },
-		`"no.sysctl !"`:    func(s *cluster.Spec) { s.Kernel.Sysctl = map[string]string{"no.sysctl !": "1"} },
+		`"ubuntu"`:      func(s *cluster.Spec) { s.Image.Distro = "ubuntu" },
+		`"no/module"`:   func(s *cluster.Spec) { s.Kernel.Modules.Add = []string{"no/module"} },
+		`"root=`:        func(s *cluster.Spec) { s.Kernel.Cmdline = []string{"root=/dev/sda"} },
+		`"nosuch"`:      func(s *cluster.Spec) { s.Payloads = map[string]cluster.Payload{"nosuch": {}} },
+		`"no.sysctl !"`: func(s *cluster.Spec) { s.Kernel.Sysctl = map[string]string{"no.sysctl !": "1"} },
 	} {
 		spec, err := cluster.Parse("c", []byte("cluster: {name: demo}\nnetwork: {gateway: 10.0.0.1}\nnodes: [{name: n1, roles: [etcd, control-plane, worker], address: 10.0.0.11/24}]\n"), nil)
 		if err != nil {

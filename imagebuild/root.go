@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"slipway/imagebuild/initrd"
 	"slipway/imagebuild/overlay"
@@ -44,22 +43,17 @@ func (b *builder) makeInitrd(ctx context.Context) error {
 
 func (b *builder) initrdInput() initrd.Input {
 	return initrd.Input{
-		Modules: filepath.Join(b.tree, b.plan.Facts().Modules, b.kernel), Drivers: names(b.drivers()),
+		Modules: filepath.Join(b.tree, b.plan.Distro.Facts().Modules, b.kernel), Drivers: driverNames(),
 		Init: b.opt.Init.Path, InitSum: b.opt.Init.SHA256, Epoch: b.lock.Epoch,
 	}
 }
 
-// drivers are what the initrd carries of this kernel.
-func (b *builder) drivers() []kernel.Module {
-	name, _, _ := strings.Cut(b.plan.Request.Kernel, "/")
-	return kernel.DriversOf(b.plan.Request.Name, name)
-}
-
-func names(modules []kernel.Module) (out []string) {
-	for _, m := range modules {
-		out = append(out, m.Name)
+func driverNames() []string {
+	var names []string
+	for _, d := range kernel.Drivers() {
+		names = append(names, d.Name)
 	}
-	return out
+	return names
 }
 
 // packRoot assembles and packs the root, and hashes it for dm-verity.
@@ -97,7 +91,7 @@ func (b *builder) packRoot(ctx context.Context) error {
 
 func (b *builder) rootInput(adds []overlay.Entry, purge []string) rootfs.Input {
 	return rootfs.Input{
-		Tree: b.tree, Adds: adds, Facts: b.plan.Facts(), Purge: purge, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root"),
+		Tree: b.tree, Adds: adds, Facts: b.plan.Distro.Facts(), Purge: purge, Epoch: b.lock.Epoch, Sandbox: b.sandbox, Log: b.log("root"),
 	}
 }
 

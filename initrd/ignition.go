@@ -131,7 +131,6 @@ const (
 	everyCard = "[Match]\nType=ether\n\n[Network]\nDHCP=yes\n"
 	// resolvConf is where the image's /etc/resolv.conf leads to.
 	resolvConf    = "/run/systemd/resolve/stub-resolv.conf"
-	networkdPath  = "/usr/lib/systemd/systemd-networkd"
 	networkdState = "/run/systemd/netif/state"
 	machineID     = "/etc/machine-id"
 	lentID        = "/run/slipway-machine-id"
@@ -140,10 +139,6 @@ const (
 // fetch runs the stage that needs the network, with the root's own networkd on every card. Only DHCP can give an address
 // before there is a config.
 func (b *Boot) fetch() error {
-	if !b.exists(networkdPath) {
-		return errors.New("the node's config says that it is to be fetched from the network, and this image has no systemd-networkd, which would bring that up: " +
-			"hand the machine the config itself, by fw_cfg, guestinfo or a disk, in place of a pointer to it")
-	}
 	stopUdev, err := b.startUdev()
 	if err != nil {
 		return err
@@ -163,7 +158,7 @@ func (b *Boot) fetch() error {
 	if err := b.run("systemd-tmpfiles", "--create", "--prefix=/run/systemd"); err != nil {
 		b.say("not all of /run was made: %v", err)
 	}
-	stop, err := b.Machine.Start(b.out().log("networkd"), networkdPath)
+	stop, err := b.Machine.Start(b.out().log("networkd"), "/usr/lib/systemd/systemd-networkd")
 	if err != nil {
 		return fmt.Errorf("starting the network: %w", err)
 	}

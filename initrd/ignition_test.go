@@ -52,7 +52,6 @@ func TestStages(t *testing.T) {
 func TestFetch(t *testing.T) {
 	w := newWorld(t)
 	w.withIgnition("")
-	w.put(networkdPath, "")
 	w.runs["--stage=fetch-offline"] = func(io.Writer) error { w.put("run/ignition/neednet", ""); return nil }
 	w.runs["wait-online"] = func(io.Writer) error {
 		w.put("run/systemd/netif/state", "OPER_STATE=routable\nDNS=10.0.2.3 fe80::1\nDOMAINS=x\n")
@@ -81,7 +80,6 @@ func TestFetch(t *testing.T) {
 	}
 
 	w = newWorld(t)
-	w.put(networkdPath, "")
 	w.runs["--stage=fetch-offline"] = func(io.Writer) error { w.put("run/ignition/neednet", ""); return nil }
 	w.runs["wait-online"] = func(io.Writer) error { return exit(1) }
 	if err := w.boot().ignition(); err == nil || !strings.Contains(err.Error(), "DHCP gave no address within 120 s") {
@@ -89,18 +87,6 @@ func TestFetch(t *testing.T) {
 	}
 	if !strings.HasSuffix(w.stages(), "stop systemd-networkd, unmount /etc/machine-id, stop systemd-udevd") {
 		t.Error(w.stages())
-	}
-}
-
-// TestFetchWithoutNetworkd: what cannot be done is said, before anything is started for it.
-func TestFetchWithoutNetworkd(t *testing.T) {
-	w := newWorld(t)
-	w.runs["--stage=fetch-offline"] = func(io.Writer) error { w.put("run/ignition/neednet", ""); return nil }
-	if err := w.boot().ignition(); err == nil || !strings.Contains(err.Error(), "has no systemd-networkd") || !strings.Contains(err.Error(), "in place of a pointer") {
-		t.Error(err)
-	}
-	if got := w.stages(); got != "fetch-offline" {
-		t.Error(got)
 	}
 }
 

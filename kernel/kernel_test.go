@@ -96,7 +96,7 @@ func TestRefusals(t *testing.T) {
 			_, err = changed.Files()
 			return err
 		},
-		`none known for "debian" "bullseye"`:     func() error { _, err := FindStream("debian", "bullseye", ""); return err },
+		`none known for "debian" "bookworm"`:     func() error { _, err := FindStream("debian", "bookworm", ""); return err },
 		`allowed are backports, stable`:          func() error { _, err := FindStream("debian", "trixie", "mainline"); return err },
 		`"roothash=11": it is set by the image`:  func() error { _, err := Cmdline("squashfs", "00", []string{"roothash=11"}, true); return err },
 		`it is not one kernel argument`:          func() error { _, err := Cmdline("squashfs", "00", []string{"quiet splash"}, true); return err },
@@ -185,23 +185,6 @@ func TestTables(t *testing.T) {
 			if s.Key == key && s.Value == value {
 				t.Errorf("%q is rejected and set", r.Setting)
 			}
-		}
-	}
-}
-
-// Only what a kernel is known to lack is left out, and only for that kernel.
-func TestDriversOf(t *testing.T) {
-	for kernel, want := range map[string]int{"kernel-core": len(Drivers()) - 1, "kernel-ml": len(Drivers()), "linux-image-amd64": len(Drivers())} {
-		if got := DriversOf("centos", kernel); len(got) != want {
-			t.Errorf("%s: %d drivers, want %d", kernel, len(got), want)
-		}
-	}
-	if len(DriversOf("debian", "kernel-core")) != len(Drivers()) {
-		t.Error("another distribution's kernel lacks it too")
-	}
-	for _, l := range lacks {
-		if l.why == "" {
-			t.Errorf("%s: nobody says why", l.name)
 		}
 	}
 }

@@ -1,7 +1,5 @@
 package kernel
 
-import "slices"
-
 // Modules are those of the running system. Loaded at boot are those that nothing would load in time; the others are
 // named so that an image without them is refused when it is built and not when the first service is made.
 func Modules() []Module {
@@ -61,20 +59,6 @@ func Modules() []Module {
 		{"nfsv4", false, "NFS volumes"},
 		{"loop", false, "images and block volumes in files"},
 	}
-}
-
-// lacks are drivers that a distribution took out of its kernel, on purpose.
-var lacks = []struct{ distro, kernel, name, why string }{
-	{"centos", "kernel-core", "mptspi", "Red Hat's kernels have no Fusion MPT since release 8: give the virtual machine a paravirtual SCSI controller"},
-}
-
-// DriversOf are the Drivers that a distribution's kernel, by its package, is expected to have.
-func DriversOf(distro, kernel string) []Module {
-	return slices.DeleteFunc(Drivers(), func(m Module) bool {
-		return slices.ContainsFunc(lacks, func(l struct{ distro, kernel, name, why string }) bool {
-			return l.distro == distro && l.kernel == kernel && l.name == m.Name
-		})
-	})
 }
 
 // Drivers are what the initrd must carry besides the kernel's own: what leads to the verified root and its state. All else

@@ -30,14 +30,13 @@ const Limit = 48 << 10
 
 // Input is all that one node's config is made of.
 type Input struct {
-	Config       *node.Config
-	Gateway      netip.Addr // zero: no default route
-	APIName      string     // a name for the VIP in /etc/hosts, or nothing
-	Configurator string     // who configures the network: cluster.Image.Configurator
-	Files        []File     // the node's certificates and keys
-	Snippets     []Snippet  // merged in order, later ones win
-	Taken        []string   // paths that slipwayd writes at every boot, so that no snippet may
-	Served       bool       // by URL, so Limit does not hold
+	Config   *node.Config
+	Gateway  netip.Addr // zero: no default route
+	APIName  string     // a name for the VIP in /etc/hosts, or nothing
+	Files    []File     // the node's certificates and keys
+	Snippets []Snippet  // merged in order, later ones win
+	Taken    []string   // paths that slipwayd writes at every boot, so that no snippet may
+	Served   bool       // by URL, so Limit does not hold
 }
 
 // File is one regular file, owned by root.

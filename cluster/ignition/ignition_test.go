@@ -14,7 +14,6 @@ import (
 	"github.com/coreos/butane/config/common"
 	"golang.org/x/tools/txtar"
 
-	"slipway/cluster"
 	"slipway/internal/golden"
 	"slipway/node"
 )
@@ -48,7 +47,7 @@ func contract(self string, nodes ...node.Node) *node.Config {
 }
 
 func single() Input {
-	return Input{Configurator: cluster.Networkd, Config: contract("n1", member(1, "n1", "10.0.0.11", node.Etcd, node.ControlPlane, node.Worker))}
+	return Input{Config: contract("n1", member(1, "n1", "10.0.0.11", node.Etcd, node.ControlPlane, node.Worker))}
 }
 
 // ha is the dedicated shape seen from self: a balancer, three control planes, two workers, one of them in another subnet.
@@ -65,13 +64,7 @@ func ha(self string) Input {
 	c.API = node.API{Mode: node.ModeDedicated, VIP: netip.MustParseAddr("10.0.0.10"), Host: "10.0.0.10", Port: 8443}
 	c.Network.DNS = []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")}
 	c.Network.NTP = []string{"ntp1.example.org", "10.0.0.4"}
-	return Input{Configurator: cluster.Networkd, Config: c, Gateway: netip.MustParseAddr("10.0.0.1"), APIName: "api.example.org"}
-}
-
-// onCentOS is the same node of an image whose network NetworkManager configures.
-func onCentOS(in Input) Input {
-	in.Configurator = cluster.NetworkManager
-	return in
+	return Input{Config: c, Gateway: netip.MustParseAddr("10.0.0.1"), APIName: "api.example.org"}
 }
 
 func TestGoldens(t *testing.T) {
@@ -82,8 +75,6 @@ func TestGoldens(t *testing.T) {
 	for name, in := range map[string]Input{
 		"single": withPKI, "butane": withSnippets,
 		"ha-lb": ha("lb1"), "ha-cp": ha("cp1"), "ha-worker-interface": ha("w1"), "ha-worker-mac": ha("w2"),
-		"centos-single": onCentOS(withPKI), "centos-ha-cp": onCentOS(ha("cp1")),
-		"centos-ha-worker-interface": onCentOS(ha("w1")), "centos-ha-worker-mac": onCentOS(ha("w2")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := Render(in)

@@ -34,10 +34,6 @@ func Nodes(loaded *cluster.Loaded, p *pki.PKI, served bool) ([]Node, *pki.Set, e
 
 // Each is Nodes for any number of them: it hands each over, in the spec's order, and keeps none.
 func Each(loaded *cluster.Loaded, p *pki.PKI, served bool, use func(Node) error) (*pki.Set, error) {
-	if c := loaded.Spec.Image.Configurator(); served && c != cluster.Networkd {
-		return nil, inputError{fmt.Errorf("rendering configs to be fetched by URL: a node of %s cannot: before it has its config only %s would bring up its network, and there is %s\n"+
-			"hint: leave --config-url out, and keep each config below the limit", loaded.Spec.Image.Distro, cluster.Networkd, c)}
-	}
 	in, set, err := issue(loaded.Spec, p)
 	if err != nil {
 		return nil, err
@@ -171,7 +167,7 @@ func makeNode(loaded *cluster.Loaded, c *node.Config, set *pki.Set, served bool)
 		return Node{}, fmt.Errorf("rendering the roles of %q: %w", c.Node, err)
 	}
 	self, _ := loaded.Spec.Node(c.Node)
-	in := Input{Config: c, Gateway: loaded.Spec.GatewayOf(self), APIName: apiName(loaded.Spec), Configurator: loaded.Spec.Image.Configurator(), Served: served}
+	in := Input{Config: c, Gateway: loaded.Spec.GatewayOf(self), APIName: apiName(loaded.Spec), Served: served}
 	files, err := set.Files(c.Self())
 	if err != nil {
 		return Node{}, err

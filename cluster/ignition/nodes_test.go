@@ -97,20 +97,3 @@ func TestEach(t *testing.T) {
 		t.Errorf("%d came, %v", seen, err)
 	}
 }
-
-// TestServedNeedsNetworkd: a node whose initrd cannot fetch is not given a pointer.
-func TestServedNeedsNetworkd(t *testing.T) {
-	loaded := wide(t, 1)
-	loaded.Spec.Image.Distro = "centos"
-	_, err := Each(loaded, newPKI(t, pki.Memory{}), true, func(Node) error { t.Error("made one"); return nil })
-	if err == nil || !strings.Contains(err.Error(), "a node of centos cannot") || !strings.Contains(err.Error(), "hint: leave --config-url out") {
-		t.Error(err)
-	}
-	var files string
-	if _, err := Each(loaded, newPKI(t, pki.Memory{}), false, func(n Node) error { files += string(n.Ignition); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(files, NetworkPath) || !strings.Contains(files, KeyfilePath) {
-		t.Error("the configs are networkd's")
-	}
-}

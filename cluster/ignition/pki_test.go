@@ -13,7 +13,6 @@ import (
 
 	"github.com/vincent-petithory/dataurl"
 
-	"slipway/cluster"
 	"slipway/cluster/pki"
 	"slipway/node"
 )
@@ -39,7 +38,7 @@ func real(t *testing.T, nodes []node.Node) (map[string][]byte, pki.Memory) {
 	}
 	configs := map[string][]byte{}
 	for _, n := range nodes {
-		in := Input{Configurator: cluster.Networkd, Config: contract(n.Name, nodes...)}
+		in := Input{Config: contract(n.Name, nodes...)}
 		files, err := set.Files(n)
 		if err != nil {
 			t.Fatal(err)

@@ -4,35 +4,17 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"text/template"
 
-	"slipway/cluster"
 	"slipway/node"
 )
 
 //go:embed templates
 var templates embed.FS
 
-// networks are how a node's network is said, by who configures it: cluster.Image.Configurator.
-var networks = map[string]systemFile{
-	cluster.Networkd: {"slipway.network", NetworkPath, 0o644},
-	// NetworkManager takes a keyfile only if nobody else may read it.
-	cluster.NetworkManager: {"slipway.nmconnection", KeyfilePath, 0o600},
-}
-
-// Where the node's network lies, for networkd and for NetworkManager. 10 goes before anything that a distro brings.
-const (
-	NetworkPath = "/etc/systemd/network/10-slipway.network"
-	KeyfilePath = "/etc/NetworkManager/system-connections/slipway.nmconnection"
-)
-
-// systemFile is a file that is made of a template.
-type systemFile struct {
-	template, path string
-	mode           fs.FileMode
-}
+// NetworkPath is where the node's network lies; 10 goes before anything that a distro brings.
+const NetworkPath = "/etc/systemd/network/10-slipway.network"
 
 // view is what the templates see.
 type view struct {
@@ -47,13 +29,13 @@ type view struct {
 func systemFiles(in Input) ([]File, error) {
 	self := in.Config.Self()
 	v := view{Config: in.Config, Self: self, Gateway: in.Gateway, APIName: in.APIName}
-	network, ok := networks[in.Configurator]
-	if !ok {
-		return nil, fmt.Errorf("writing the network: nobody knows how %q wants it", in.Configurator)
+	list := []struct{ template, path string }{
+		{"hostname", "/etc/hostname"},
+		{"hosts", "/etc/hosts"},
+		{"slipway.network", NetworkPath},
 	}
-	list := []systemFile{{"hostname", "/etc/hostname", 0o644}, {"hosts", "/etc/hosts", 0o644}, network}
 	if len(in.Config.Network.NTP) > 0 { // without sources of one's own the image's stay
-		list = append(list, systemFile{"chrony.conf", node.ChronyConf, 0o644})
+		list = append(list, struct{ template, path string }{"chrony.conf", node.ChronyConf})
 	}
 	set, err := template.New("").Option("missingkey=error").ParseFS(templates, "templates/*")
 	if err != nil {
@@ -65,7 +47,7 @@ func systemFiles(in Input) ([]File, error) {
 		if err := set.ExecuteTemplate(&out, l.template, v); err != nil {
 			return nil, fmt.Errorf("filling %q: %w", l.template, err)
 		}
-		files = append(files, File{Path: l.path, Mode: l.mode, Content: out.Bytes()})
+		files = append(files, File{Path: l.path, Mode: 0o644, Content: out.Bytes()})
 	}
 	return files, nil
 }

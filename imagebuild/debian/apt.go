@@ -15,22 +15,23 @@ import (
 //go:embed files/preferences
 var preferences string
 
+// Keyring is where Debian keeps the keys that sign its indexes (package debian-archive-keyring).
+const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
 // apt runs the host's apt with everything below dir.
 type apt struct {
-	table   Table
 	dir     string
-	mirrors distro.Mirrors
-	trust   map[string]string // by suite or repository, the option of its source that says whom to believe
+	trust   string // the option of every source that says whom to believe
 	proxies []string
 }
 
-// newApt gets of the environment only the proxies.
-func newApt(table Table, in distro.ResolveInput) apt {
-	return apt{table: table, dir: in.Dir, mirrors: in.Mirrors, proxies: proxies(in.Environ)}
+// newApt believes Debian's keys alone. Of environ, lines NAME=value, it gets only the proxies.
+func newApt(dir string, environ []string) apt {
+	return apt{dir: dir, trust: "signed-by=" + Keyring, proxies: proxies(environ)}
 }
 
 // prepare writes apt's configuration; nothing of an earlier one stays.
-func (a apt) prepare(req distro.Request) error {
+func (a apt) prepare(req distro.Request, mirrors distro.Mirrors) error {
 	if err := os.RemoveAll(filepath.Join(a.dir, "etc")); err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ Acquire::Retries "3";
 Acquire::http::Timeout "30";
 `, a.dir, req.Architecture)
 	for name, text := range map[string]string{
-		"etc/sources.list": a.sources(req), "etc/preferences": preferences, "apt.conf": conf, "status": standInStatus(req.Architecture, a.table.StandsFor),
+		"etc/sources.list": a.sources(req.Release, mirrors), "etc/preferences": preferences, "apt.conf": conf, "status": standInStatus(req.Architecture),
 	} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -70,20 +71,14 @@ Acquire::http::Timeout "30";
 
 // sources are the lines of sources.list(5). The indexes of a snapshot have expired and are meant to have: they are judged
 // by the time that the mirror's URL names, see checkSnapshots.
-func (a apt) sources(req distro.Request) string {
+func (a apt) sources(release string, mirrors distro.Mirrors) string {
 	var lines strings.Builder
-	line := func(name, suite, components string) {
-		options := a.trust[name]
-		if _, ok := snapshotTime(a.mirrors[name]); ok {
+	for _, s := range suites(release) {
+		options := a.trust
+		if _, ok := snapshotTime(mirrors[s.name]); ok {
 			options += " check-valid-until=no"
 		}
-		fmt.Fprintf(&lines, "deb [%s] %s %s %s\n", options, a.mirrors[name], suite, components)
-	}
-	for _, s := range a.table.Suites(req.Release) {
-		line(s.Name, s.Name, a.table.Components)
-	}
-	for _, r := range req.Repositories {
-		line(r.Name, r.Suite, strings.Join(r.Components, " "))
+		fmt.Fprintf(&lines, "deb [%s] %s %s main\n", options, mirrors[s.name], s.name)
 	}
 	return lines.String()
 }

@@ -23,25 +23,10 @@ func (e *MirrorError) Error() string {
 	return fmt.Sprintf("reading the package indexes of %s: %v\n%s\nhint: %s", mirrorList(e.Mirrors), e.Err, aptErrors(e.Output), e.hint())
 }
 
-// causes are what apt says of indexes that it does not take, the surest first, with the way out.
-var causes = []struct{ says, hint string }{
-	{" is expired ", "the mirror is old. What slipway.lock has is built from it all the same; for something new take a mirror of today, or one\n" +
-		"      whose URL says that it is old, like https://snapshot.debian.org/archive/debian/20261001T000000Z"},
-	{"EXPKEYSIG", "the key that signed the indexes has expired: install today's keyring of the distribution, or for image.keys and\n" +
-		"      image.repositories get the key anew from whoever signs"},
-	{"REVKEYSIG", "the key that signed the indexes was revoked: believe nothing of this mirror until its owner says which key is good"},
-	{"BADSIG", "the indexes are not those that were signed: never use this mirror"},
-	{"NO_PUBKEY", "another key than the distribution's signed the indexes. If this mirror signs anew and you trust it, name its key in image.keys"},
-	{"is not signed", "nobody signed the indexes, so nobody says what the packages are: take another mirror"},
-	{"Hash Sum mismatch", "an index is not the one that was signed: the mirror is being updated, or damaged. Try again, or take another mirror"},
-	{"unexpected size", "an index is not the one that was signed: the mirror is being updated, or damaged. Try again, or take another mirror"},
-}
-
 func (e *MirrorError) hint() string {
-	for _, c := range causes {
-		if strings.Contains(e.Output, c.says) {
-			return c.hint
-		}
+	if strings.Contains(e.Output, " is expired ") {
+		return "the mirror is old. What slipway.lock has is built from it all the same; for something new take a mirror of today, or one\n" +
+			"      whose URL says that it is old, like https://snapshot.debian.org/archive/debian/20261001T000000Z"
 	}
 	return "check the network, or set image.mirror and image.securityMirror to mirrors that you reach"
 }
@@ -84,33 +69,6 @@ func (e *UnresolvedError) Error() string {
 
 // ExitCode makes it wrong input.
 func (*UnresolvedError) ExitCode() int { return 2 }
-
-// KernelsError: not exactly one kernel would be in the image.
-type KernelsError struct{ Kernels []string }
-
-func (e *KernelsError) Error() string {
-	return fmt.Sprintf("resolving packages: %d kernels would be in the image: %s\nhint: image.kernelStream says which one it is; take the other out of image.packages",
-		len(e.Kernels), strings.Join(e.Kernels, ", "))
-}
-
-// ExitCode makes it wrong input.
-func (*KernelsError) ExitCode() int { return 2 }
-
-// aKernel is a package of a kernel itself; metapackages have no number.
-var aKernel = regexp.MustCompile(`^linux-image-(?:unsigned-)?[0-9]`)
-
-func checkKernels(pkgs []distro.Package) error {
-	var found []string
-	for _, p := range pkgs {
-		if aKernel.MatchString(p.Name) {
-			found = append(found, p.Name)
-		}
-	}
-	if len(found) > 1 {
-		return &KernelsError{found}
-	}
-	return nil // none is found when the tree is there: some packages have other names
-}
 
 var missing = regexp.MustCompile(`(?m)^E: (?:Unable to locate package|Couldn't find any package by \w+|Version '\S+' for|Package) '?([a-z0-9][a-z0-9.+-]*)'?`)
 

@@ -19,13 +19,13 @@ func archive(name, content, path string) distro.Package {
 }
 
 // at are the mirrors of an archive that is all at one URL.
-func at(url string) distro.Mirrors { return New().Mirrors("trixie", url, url) }
+func at(url string) distro.Mirrors { return Driver{}.Mirrors("trixie", url, url) }
 
 // fetcher fills pool from an archive that is all at one URL.
 func fetcher(pool, url string) distro.Fetcher {
 	return distro.Fetcher{
 		Pool: pool, Suffix: suffix, Snapshots: snapshots, Client: http.DefaultClient,
-		Places: func(p distro.Package) []string { return New().Places(p, at(url)) },
+		Places: func(p distro.Package) []string { return Driver{}.Places(p, at(url)) },
 	}
 }
 

@@ -26,7 +26,7 @@ func (a apt) hold(ctx context.Context, req distro.Request, in distro.ResolveInpu
 	if err := os.WriteFile(filepath.Join(a.dir, "etc/preferences"), []byte(pins.String()), 0o644); err != nil {
 		return nil, err
 	}
-	unlisted, err := a.unlisted(req, in.Keep)
+	unlisted, err := a.unlisted(req.Release, in.Keep)
 	if err != nil {
 		return nil, fmt.Errorf("looking for locked packages: %w", err)
 	}
@@ -38,12 +38,12 @@ func (a apt) hold(ctx context.Context, req distro.Request, in distro.ResolveInpu
 }
 
 // unlisted are the packages that no index has any more.
-func (a apt) unlisted(req distro.Request, keep []distro.Package) ([]distro.Package, error) {
+func (a apt) unlisted(release string, keep []distro.Package) ([]distro.Package, error) {
 	var digests []string
 	for _, p := range keep {
 		digests = append(digests, p.SHA256)
 	}
-	found, err := a.scan(req, digests)
+	found, err := a.scan(release, digests)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (a apt) show(ctx context.Context, req distro.Request, pkgs []distro.Package
 	if err := os.RemoveAll(repo); err != nil {
 		return err
 	}
-	if err := writeRepo(ctx, repo, req, a.table.StandsFor, pkgs, f, 0); err != nil {
+	if err := writeRepo(ctx, repo, req, pkgs, f, 0); err != nil {
 		return fmt.Errorf("writing the archive of locked packages: %w", err)
 	}
 	list := filepath.Join(a.dir, "etc/sources.list.d/held.list")

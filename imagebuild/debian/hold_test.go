@@ -129,8 +129,8 @@ func TestAnyMirrorWillDo(t *testing.T) {
 		base, _, _ := strings.Cut(path, "pool/")
 		for kind, root := range map[string]string{"http": a.URL, "file": "file://" + a.dir} {
 			f := a.fetcher()
-			mirrors := New().Mirrors("trixie", root+"/debian", root+"/"+base)
-			f.Places = func(p distro.Package) []string { return New().Places(p, mirrors) }
+			mirrors := Driver{}.Mirrors("trixie", root+"/debian", root+"/"+base)
+			f.Places = func(p distro.Package) []string { return Driver{}.Places(p, mirrors) }
 			if err := f.Fetch(t.Context(), []distro.Package{p}); err != nil {
 				t.Errorf("%s by %s: %v", name, kind, err)
 			}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,8 +14,8 @@ import (
 
 // describe finds the archives with these digests in the indexes that apt fetched and checked, or among the kept ones: the
 // lock goes on saying of those where they came from.
-func (a apt) describe(req distro.Request, digests []string, keep []distro.Package) ([]distro.Package, error) {
-	found, err := a.scan(req, digests)
+func (a apt) describe(release string, digests []string, keep []distro.Package) ([]distro.Package, error) {
+	found, err := a.scan(release, digests)
 	if err != nil {
 		return nil, err
 	}
@@ -35,36 +36,36 @@ func (a apt) describe(req distro.Request, digests []string, keep []distro.Packag
 
 func byName(a, b distro.Package) int { return strings.Compare(a.Name, b.Name) }
 
-// scan reads the indexes of all archives for archives with these digests. What two have comes from the first.
-func (a apt) scan(req distro.Request, digests []string) (map[string]distro.Package, error) {
+// scan reads the indexes of all suites for archives with these digests. What two suites have comes from the first.
+func (a apt) scan(release string, digests []string) (map[string]distro.Package, error) {
 	found := map[string]distro.Package{}
 	want := map[string]bool{}
 	for _, d := range digests {
 		want[d] = true
 	}
-	for _, archive := range a.archives(req) {
-		if err := a.scanArchive(archive.name, archive.suite, want, found); err != nil {
+	for _, s := range suites(release) {
+		if err := a.scanSuite(s, want, found); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// scanArchive adds what the indexes of one archive have to found.
-func (a apt) scanArchive(name, suite string, want map[string]bool, found map[string]distro.Package) error {
-	indexes, err := a.lists(name, suite, "_Packages")
+// scanSuite adds what the indexes of one suite have to found.
+func (a apt) scanSuite(s suite, want map[string]bool, found map[string]distro.Package) error {
+	indexes, err := filepath.Glob(filepath.Join(a.dir, "lists", "*_dists_"+s.name+"_*_Packages"))
 	if err != nil {
 		return err
 	}
 	for _, index := range indexes {
-		if err := scanIndex(index, name, want, found); err != nil {
+		if err := scanIndex(index, s.name, want, found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func scanIndex(path, archive string, want map[string]bool, found map[string]distro.Package) error {
+func scanIndex(path, suite string, want map[string]bool, found map[string]distro.Package) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func scanIndex(path, archive string, want map[string]bool, found map[string]dist
 	for sc.Scan() {
 		p := parseStanza(sc.Text())
 		if _, known := found[p.SHA256]; want[p.SHA256] && !known {
-			p.Archive = archive
+			p.Archive = suite
 			found[p.SHA256] = p
 		}
 	}

@@ -26,7 +26,7 @@ Description: needs
 Package: rescue
 Depends: other | images
 `))
-	all := append(New().BuildOnly(), standIn)
+	all := append(Driver{}.BuildOnly(), standIn)
 	for extra, ships := range map[string]string{
 		"":               "",
 		"jq":             "",
@@ -35,13 +35,13 @@ Depends: other | images
 		"packer":         "squashfs-tools",
 		"rescue backup":  "squashfs-tools systemd-boot-efi",
 	} {
-		got, err := New().Purge(tree, strings.Fields(extra))
+		got, err := (Driver{}).Purge(tree, strings.Fields(extra))
 		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(strings.Fields(ships), name) })
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("with %q: purges %q, want %q; %v", extra, got, want, err)
 		}
 	}
-	if _, err := New().Purge(t.TempDir(), nil); err == nil || !strings.HasPrefix(err.Error(), "reading the package database: ") {
+	if _, err := (Driver{}).Purge(t.TempDir(), nil); err == nil || !strings.HasPrefix(err.Error(), "reading the package database: ") {
 		t.Errorf("got %v", err)
 	}
 }

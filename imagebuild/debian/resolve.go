@@ -12,31 +12,19 @@ import (
 )
 
 // Resolve asks apt for the exact closure of the request. The indexes are signed and apt checks them, so the digests in
-// the answer are the distribution's own.
-func (d Driver) Resolve(ctx context.Context, req distro.Request, in distro.ResolveInput) (distro.Resolution, error) {
-	a := newApt(d.Table, in)
-	if err := a.believe(req, in.Keys); err != nil {
-		return distro.Resolution{}, fmt.Errorf("preparing apt: %w", err)
-	}
-	pkgs, err := a.resolve(ctx, req, in)
-	if err != nil {
-		return distro.Resolution{}, err
-	}
-	made, err := a.made(req)
-	return distro.Resolution{Packages: pkgs, Made: made}, err
+// the answer are Debian's own. The result is sorted by name.
+func (Driver) Resolve(ctx context.Context, req distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
+	return newApt(in.Dir, in.Environ).resolve(ctx, req, in)
 }
 
 func (a apt) resolve(ctx context.Context, req distro.Request, in distro.ResolveInput) ([]distro.Package, error) {
-	if err := a.prepare(req); err != nil {
+	if err := a.prepare(req, in.Mirrors); err != nil {
 		return nil, fmt.Errorf("preparing apt: %w", err)
 	}
 	if out, err := a.run(ctx, "apt-get", "update", "-q", "--error-on=any"); err != nil {
 		return nil, &MirrorError{Mirrors: in.Mirrors, Err: err, Output: out}
 	}
-	if err := a.checkSnapshots(req); err != nil {
-		return nil, err
-	}
-	if err := a.checkAge(req, in); err != nil {
+	if err := a.checkSnapshots(req.Release, in.Mirrors); err != nil {
 		return nil, err
 	}
 	var updates []distro.Package
@@ -54,14 +42,11 @@ func (a apt) resolve(ctx context.Context, req distro.Request, in distro.ResolveI
 	if err != nil {
 		return nil, unresolved(out, in.Keep, gone)
 	}
-	pkgs, err := a.describe(req, parseURIs(out), in.Keep)
+	pkgs, err := a.describe(req.Release, parseURIs(out), in.Keep)
 	if err != nil {
 		return nil, fmt.Errorf("reading apt's indexes: %w", err)
 	}
-	if err := checkKernels(pkgs); err != nil {
-		return nil, err
-	}
-	if err := a.checkKept(pkgs, in.Keep); err != nil {
+	if err := checkKept(pkgs, in.Keep); err != nil {
 		return nil, err
 	}
 	if waiting := a.newer(ctx, updates, pkgs, in.Keep); len(waiting) > 0 {
@@ -97,11 +82,11 @@ func find(pkgs []distro.Package, name string) (distro.Package, bool) {
 }
 
 // checkKept makes sure that what must be kept was kept.
-func (a apt) checkKept(pkgs, keep []distro.Package) error {
+func checkKept(pkgs, keep []distro.Package) error {
 	var errs []error
 	for _, k := range keep {
 		if p, ok := find(pkgs, k.Name); ok && p.SHA256 != k.SHA256 {
-			errs = append(errs, &distro.GoneError{Package: k, Now: p.Version, Snapshots: a.table.Snapshots})
+			errs = append(errs, &distro.GoneError{Package: k, Now: p.Version, Snapshots: snapshots})
 		}
 	}
 	return errors.Join(errs...)

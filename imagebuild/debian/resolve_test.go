@@ -24,7 +24,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := apt{dir: t.TempDir(), table: table(), mirrors: New().Mirrors("trixie", "http://mirror/debian", "http://mirror/security")}
+	a := apt{dir: t.TempDir()}
 	var uris string
 	if err := os.Mkdir(filepath.Join(a.dir, "lists"), 0o755); err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestDescribe(t *testing.T) {
 			}
 		}
 	}
-	pkgs, err := a.describe(request(""), parseURIs(uris), nil)
+	pkgs, err := a.describe("trixie", parseURIs(uris), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,13 +50,13 @@ func TestDescribe(t *testing.T) {
 	golden.Check(t, "testdata/described.json", string(got)+"\n")
 
 	const unknown = "'http://m/debian/pool/main/x/x_1_amd64.deb' x_1_amd64.deb 1 SHA256:00ff\n"
-	_, err = a.describe(request(""), parseURIs(unknown), nil)
+	_, err = a.describe("trixie", parseURIs(unknown), nil)
 	if err == nil || !strings.Contains(err.Error(), "no index describes the archive with the digest \"00ff\"") {
 		t.Errorf("a package without a digest: %v", err)
 	}
 	kept := archive("x", "", "")
 	kept.SHA256 = "00ff"
-	if got, err := a.describe(request(""), parseURIs(unknown), []distro.Package{kept}); err != nil || !slices.Equal(got, []distro.Package{kept}) {
+	if got, err := a.describe("trixie", parseURIs(unknown), []distro.Package{kept}); err != nil || !slices.Equal(got, []distro.Package{kept}) {
 		t.Errorf("a kept package without an index: %v %v", got, err)
 	}
 }
@@ -104,8 +104,8 @@ func TestResolveFromAnEmptyMirror(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
 	dir := t.TempDir()
-	in := distro.ResolveInput{Mirrors: New().Mirrors("trixie", srv.URL+"/debian", srv.URL+"/security"), Dir: dir}
-	_, err := New().Resolve(t.Context(), request("k", "jq"), in)
+	in := distro.ResolveInput{Mirrors: Driver{}.Mirrors("trixie", srv.URL+"/debian", srv.URL+"/security"), Dir: dir}
+	_, err := Driver{}.Resolve(t.Context(), request("k", "jq"), in)
 	_, ok := errors.AsType[*MirrorError](err)
 	if !ok || !strings.Contains(err.Error(), "404") || !strings.Contains(err.Error(), "reading the package indexes of "+srv.URL+"/debian, "+srv.URL+"/security: ") {
 		t.Errorf("got %v", err)
@@ -120,7 +120,7 @@ func TestResolveThroughAProxy(t *testing.T) {
 	}))
 	defer srv.Close()
 	in := distro.ResolveInput{Mirrors: at("http://mirror.invalid/debian"), Dir: t.TempDir(), Environ: []string{"HTTP_PROXY=" + srv.URL, "SECRET=x"}}
-	if _, err := New().Resolve(t.Context(), request("k"), in); err == nil {
+	if _, err := (Driver{}).Resolve(t.Context(), request("k"), in); err == nil {
 		t.Error("no error")
 	}
 	if url, _ := asked.Load().(string); !strings.HasPrefix(url, "http://mirror.invalid/") {
@@ -131,11 +131,8 @@ func TestResolveThroughAProxy(t *testing.T) {
 // apt hears nothing of the host's own configuration.
 func TestAptConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	a := newApt(table(), distro.ResolveInput{Dir: dir, Mirrors: New().Mirrors("trixie", "http://mirror/debian", "http://mirror/security")})
-	if err := a.believe(request("k"), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.prepare(request("k")); err != nil {
+	err := newApt(dir, nil).prepare(request("k"), Driver{}.Mirrors("trixie", "http://mirror/debian", "http://mirror/security"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -26,38 +27,38 @@ func snapshotTime(mirror string) (time.Time, bool) {
 
 // checkSnapshots refuses a snapshot whose indexes had expired already at the time that it is a snapshot of: whoever asked
 // for that time did not ask for something older.
-func (a apt) checkSnapshots(req distro.Request) error {
-	for _, archive := range a.archives(req) {
-		at, ok := snapshotTime(a.mirrors[archive.name])
+func (a apt) checkSnapshots(release string, mirrors distro.Mirrors) error {
+	for _, s := range suites(release) {
+		at, ok := snapshotTime(mirrors[s.name])
 		if !ok {
 			continue
 		}
-		files, err := a.lists(archive.name, archive.suite, "Release")
+		files, err := filepath.Glob(filepath.Join(a.dir, "lists", "*_dists_"+s.name+"_*Release"))
 		if err != nil {
 			return err
 		}
 		for _, file := range files {
-			until, err := releaseDate(file, "Valid-Until")
+			until, err := validUntil(file)
 			if err != nil {
-				return fmt.Errorf("reading the release file of %s: %w", archive.name, err)
+				return fmt.Errorf("reading the release file of %s: %w", s.name, err)
 			}
 			if !until.IsZero() && until.Before(at) {
-				return &StaleError{Mirror: a.mirrors[archive.name], Suite: archive.suite, Until: until}
+				return &StaleError{Mirror: mirrors[s.name], Suite: s.name, Until: until}
 			}
 		}
 	}
 	return nil
 }
 
-// releaseDate is a field of a release file; zero if it has none.
-func releaseDate(file, field string) (time.Time, error) {
+// validUntil is the field of a release file; zero if it has none.
+func validUntil(file string) (time.Time, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if value, ok := strings.CutPrefix(sc.Text(), field+": "); ok {
+		if value, ok := strings.CutPrefix(sc.Text(), "Valid-Until: "); ok {
 			return mail.ParseDate(value) // RFC 5322, as deb822 has it; time.RFC1123 knows no one-digit days
 		}
 	}

@@ -7,38 +7,34 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
-// standIn is the package that says to be what others want and no image holds. What makes initrds is one: the kernel's package
-// wants it, and the image's initrd comes from elsewhere. It is installed with the tree, so that apt and dpkg are content, and purged before the root is packed.
+// standIn is the package that says to be what makes initrds: the kernel's package wants one, and the image's initrd comes
+// from elsewhere. It is installed with the tree, so that apt and dpkg are content, and purged before the root is packed.
 const standIn = "slipway-initrd"
 
-// initrdMaker is what Debian's kernels call a program that makes initrds.
-const initrdMaker = "linux-initramfs-tool"
-
-// standInControl is its control file: deb-control(5). It says to be what it stands for.
-func standInControl(architecture string, standsFor []string) string {
+// standInControl is its control file: deb-control(5).
+func standInControl(architecture string) string {
 	return fmt.Sprintf(`Package: %s
 Version: 1
 Architecture: %s
 Maintainer: Slipway <slipway@localhost>
 Priority: optional
 Section: admin
-Provides: %s
-Description: stands for what no image holds, while the image is built
-`, standIn, architecture, strings.Join(standsFor, ", "))
+Provides: linux-initramfs-tool
+Description: stands for what makes initrds, while the image is built
+`, standIn, architecture)
 }
 
 // standInStatus makes apt believe that it is installed, so that resolving takes no other.
-func standInStatus(architecture string, standsFor []string) string {
-	return "Status: install ok installed\n" + standInControl(architecture, standsFor) + "\n"
+func standInStatus(architecture string) string {
+	return "Status: install ok installed\n" + standInControl(architecture) + "\n"
 }
 
 // writeStandIn writes the archive into a repository, and returns its paragraph of the index.
-func writeStandIn(dir, architecture string, standsFor []string, epoch int64) (string, error) {
-	control := standInControl(architecture, standsFor)
+func writeStandIn(dir, architecture string, epoch int64) (string, error) {
+	control := standInControl(architecture)
 	deb, err := debArchive(control, epoch)
 	if err != nil {
 		return "", err

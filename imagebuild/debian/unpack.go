@@ -23,17 +23,14 @@ import (
 // parallelReads are the archives that are looked into at once.
 const parallelReads = 8
 
-// mergeHook makes the links that base-files of later releases has.
-const mergeHook = `for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d" && ln -s "usr/$d" "$1/$d"; done`
-
 //go:embed files/unpack.sh
 var unpackScript string
 
 // TreeKey is the content key of a tree: everything that shapes it.
-func (d Driver) TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
+func (Driver) TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) string {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	for _, v := range []any{unpackScript, req, excluded(), included, d.Table.StandsFor, d.Table.Unmerged, mergeHook, epoch} {
+	for _, v := range []any{unpackScript, req, excluded, included, epoch} {
 		enc.Encode(v)
 	}
 	for _, p := range pkgs {
@@ -43,28 +40,25 @@ func (d Driver) TreeKey(req distro.Request, pkgs []distro.Package, epoch int64) 
 }
 
 // Unpack makes the tree by mmdebstrap.
-func (d Driver) Unpack(ctx context.Context, in distro.UnpackInput) error {
+func (Driver) Unpack(ctx context.Context, in distro.UnpackInput) error {
 	repo := filepath.Join(in.Work, "repo")
-	if err := writeRepo(ctx, repo, in.Request, d.Table.StandsFor, in.Packages, in.Fetcher, in.Epoch); err != nil {
+	if err := writeRepo(ctx, repo, in.Request, in.Packages, in.Fetcher, in.Epoch); err != nil {
 		return fmt.Errorf("writing the package repository: %w", err)
 	}
 	kernel, _, _ := strings.Cut(in.Request.Kernel, "/")
 	want := append(slices.Clone(in.Request.Packages), kernel)
 	args := []string{repo, in.Dest, in.Request.Release, strings.Join(want, ","), fmt.Sprint(in.Epoch)}
-	for _, p := range excluded() {
+	for _, p := range excluded {
 		args = append(args, "--dpkgopt=path-exclude="+p)
 	}
 	for _, p := range included {
 		args = append(args, "--dpkgopt=path-include="+p)
 	}
-	if slices.Contains(d.Table.Unmerged, in.Request.Release) {
-		args = append(args, "--setup-hook="+mergeHook)
-	}
 	return in.Sandbox.Run(ctx, sandbox.Script{Name: "unpacking packages", Text: unpackScript, Args: args, Output: in.Log})
 }
 
 // writeRepo lays out a flat repository of links into the pool, with the indexes that apt wants.
-func writeRepo(ctx context.Context, dir string, req distro.Request, standsFor []string, pkgs []distro.Package, f distro.Fetcher, epoch int64) error {
+func writeRepo(ctx context.Context, dir string, req distro.Request, pkgs []distro.Package, f distro.Fetcher, epoch int64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -80,7 +74,7 @@ func writeRepo(ctx context.Context, dir string, req distro.Request, standsFor []
 		}
 		fmt.Fprintf(&index, "%sFilename: ./%s\nSize: %d\nSHA256: %s\n\n", stanzas[i], name, p.Size, p.SHA256)
 	}
-	own, err := writeStandIn(dir, req.Architecture, standsFor, epoch)
+	own, err := writeStandIn(dir, req.Architecture, epoch)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func TestRepositoryIsReproducible(t *testing.T) {
 	var text [2]string
 	for i := range text {
 		dir := filepath.Join(t.TempDir(), "repo")
-		if err := writeRepo(t.Context(), dir, request("k"), table().StandsFor, pkgs, f, 1_780_000_000); err != nil {
+		if err := writeRepo(t.Context(), dir, request("k"), pkgs, f, 1_780_000_000); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := files(t, dir), 5; len(got) != want {
@@ -71,7 +71,7 @@ func TestRepositoryIsReproducible(t *testing.T) {
 // TestStandIn: dpkg reads the package that stands for what makes initrds, and finds nothing in it.
 func TestStandIn(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := writeStandIn(dir, "amd64", table().StandsFor, 1_780_000_000); err != nil {
+	if _, err := writeStandIn(dir, "amd64", 1_780_000_000); err != nil {
 		t.Fatal(err)
 	}
 	deb := filepath.Join(dir, "slipway-initrd.deb")
@@ -90,7 +90,7 @@ func TestDamagedArchiveIsNamed(t *testing.T) {
 	if err := os.WriteFile(f.PoolFile(p), []byte("no archive"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err := writeRepo(t.Context(), filepath.Join(t.TempDir(), "repo"), request("k"), nil, []distro.Package{p}, f, 0)
+	err := writeRepo(t.Context(), filepath.Join(t.TempDir(), "repo"), request("k"), []distro.Package{p}, f, 0)
 	if err == nil || !strings.Contains(err.Error(), "reading the control fields of jq") {
 		t.Errorf("got %v", err)
 	}
@@ -99,16 +99,16 @@ func TestDamagedArchiveIsNamed(t *testing.T) {
 func TestTreeKeySeesEverything(t *testing.T) {
 	req := request("k", "jq")
 	pkgs := []distro.Package{archive("jq", "1", "")}
-	base := New().TreeKey(req, pkgs, 1)
+	base := Driver{}.TreeKey(req, pkgs, 1)
 	moved := archive("jq", "1", "elsewhere")
 	moved.Archive = "trixie-security"
-	if New().TreeKey(req, []distro.Package{moved}, 1) != base {
+	if (Driver{}).TreeKey(req, []distro.Package{moved}, 1) != base {
 		t.Error("where the same archives come from changes the tree")
 	}
 	other := req
 	other.Packages = []string{"jq", "socat"}
 	for name, key := range map[string]string{
-		"packages": New().TreeKey(other, pkgs, 1), "digests": New().TreeKey(req, []distro.Package{archive("jq", "2", "")}, 1), "epoch": New().TreeKey(req, pkgs, 2),
+		"packages": Driver{}.TreeKey(other, pkgs, 1), "digests": Driver{}.TreeKey(req, []distro.Package{archive("jq", "2", "")}, 1), "epoch": Driver{}.TreeKey(req, pkgs, 2),
 	} {
 		if key == base {
 			t.Errorf("other %s give the same key", name)
@@ -118,20 +118,25 @@ func TestTreeKeySeesEverything(t *testing.T) {
 
 // The lists are sorted and without doubles, every package has its reason, and what only builds does not ship.
 func TestPackageLists(t *testing.T) {
-	for name, list := range map[string][]Named{"trixie": base("trixie"), "bookworm": base("bookworm"), "buildOnly": buildOnly} {
-		names := map[string]bool{}
+	for name, list := range map[string][]struct{ name, why string }{"base": base, "buildOnly": buildOnly} {
+		var names []string
 		for _, p := range list {
-			if p.Why == "" || names[p.Name] {
-				t.Errorf("%s: %s has no reason, or is there twice", name, p.Name)
-			}
-			names[p.Name] = true
-			if name != "buildOnly" && (slices.Contains(New().BuildOnly(), p.Name) || regexp.MustCompile(`ssh|telnet|gcc|python`).MatchString(p.Name)) {
-				t.Errorf("%s: %s must not ship", name, p.Name)
+			names = append(names, p.name)
+			if p.why == "" {
+				t.Errorf("%s has no reason", p.name)
 			}
 		}
+		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%s is not sorted: %v", name, names)
+		}
 	}
-	got := New().Request("trixie", "k", []string{"zzz", "jq"}).Packages
-	if !slices.IsSorted(got) || !slices.Contains(got, "zzz") || len(got) != len(base("trixie"))+len(buildOnly)+1 {
+	for _, p := range base {
+		if slices.Contains((Driver{}).BuildOnly(), p.name) || regexp.MustCompile(`ssh|telnet|gcc|python`).MatchString(p.name) {
+			t.Errorf("%s must not ship", p.name)
+		}
+	}
+	got := Driver{}.Request("trixie", "k", []string{"zzz", "jq"}).Packages
+	if !slices.IsSorted(got) || !slices.Contains(got, "zzz") || len(got) != len(base)+len(buildOnly)+1 {
 		t.Errorf("got %v", got)
 	}
 }

@@ -19,11 +19,11 @@ func (a apt) today(ctx context.Context, req distro.Request) ([]distro.Package, e
 	for _, digest := range parseURIs(out) {
 		want[digest] = true
 	}
-	for _, s := range a.table.Suites(req.Release) {
-		if !s.Security {
+	for _, s := range suites(req.Release) {
+		if !s.security {
 			continue
 		}
-		if err := a.scanArchive(s.Name, s.Name, want, found); err != nil {
+		if err := a.scanSuite(s, want, found); err != nil {
 			return nil, fmt.Errorf("looking for security updates: %w", err)
 		}
 	}

@@ -10,18 +10,6 @@ type Request struct {
 	Architecture string   `json:"architecture"` // as the distribution calls it: amd64
 	Kernel       string   `json:"kernel"`       // package, with /archive if it comes from another than the newest
 	Packages     []string `json:"packages"`     // sorted
-
-	Repositories []Repository `json:"repositories,omitempty"` // besides the distribution's own
-	Signers      []string     `json:"signers,omitempty"`      // fingerprints of the keys that are believed in place of the distribution's own; sorted
-}
-
-// Repository is an archive of packages besides the distribution's: of apt's kind, or of yum's, which has neither suite nor
-// components.
-type Repository struct {
-	Name       string   `json:"name"`
-	Suite      string   `json:"suite,omitempty"`
-	Components []string `json:"components,omitempty"`
-	Signer     string   `json:"signer"` // fingerprint of the one key that is believed, upper-case hex
 }
 
 // Package is one archive file, exactly. Its digest says what it is; Archive and Path say where mirrors have it.
@@ -30,11 +18,10 @@ type Package struct {
 	Version string `json:"version"`
 	Source  string `json:"source,omitempty"` // the source package that it was built from, if that has another name
 	SHA256  string `json:"sha256"`
-	Size    int64  `json:"size"`             // bytes
-	Archive string `json:"archive"`          // the part of the distribution that had it: trixie-security
-	Path    string `json:"path"`             // below the archive's mirror
-	Signer  string `json:"signer,omitempty"` // fingerprint of the primary key that vouched for it, where the driver tells
+	Size    int64  `json:"size"`    // bytes
+	Archive string `json:"archive"` // the part of the distribution that had it: trixie-security
+	Path    string `json:"path"`    // below the archive's mirror
 }
 
-// Mirrors are the base URLs of a distribution's archives and of the repositories besides, by name.
+// Mirrors are the base URLs of a distribution's archives, by the archive's name.
 type Mirrors map[string]string

@@ -14,50 +14,28 @@ type Facts struct {
 	Suffix    string // of an archive file: .deb
 	Snapshots string // how the URL of a mirror of an earlier day looks, for a hint
 
-	Modules     string   // folder with a folder for each kernel
-	MoreModules []string // packages that may have modules which the kernel's own package lacks; VERSION stands for its version
-	Kernel      string   // the kernel's image; VERSION stands for its version
-	Stub        string   // systemd's EFI stub
-	BootLoader  string   // systemd-boot
-	Database    string   // the package database
-	ShipsAt     string   // where the image has it: it is a fact about the image, not state
-	Leftovers   []string // names and patterns below ShipsAt that do not ship
-	Purge       string   // shell commands that remove the packages $purge from the tree in the working directory
-	CABundle    string   // the certificates that TLS clients trust, in one file
-	Network     Network  // who configures the network
-	Units       []string // units that an image starts besides Slipway's own: network, names, time, guest tools
-	Files       []File   // that the distribution alone needs
-	Arguments   []string // of the kernel, likewise
-}
-
-// File is one that goes into every image of a distribution.
-type File struct {
-	Path    string // absolute
-	Content string
-	Link    string // a link's target, in place of content
+	Modules    string   // folder with a folder for each kernel
+	Kernel     string   // the kernel's image; VERSION stands for its version
+	Stub       string   // systemd's EFI stub
+	BootLoader string   // systemd-boot
+	Database   string   // the package database
+	ShipsAt    string   // where the image has it: it is a fact about the image, not state
+	Leftovers  []string // names and patterns below ShipsAt that do not ship
+	Purge      string   // shell commands that remove the packages $purge from the tree in the working directory
+	CABundle   string   // the certificates that TLS clients trust, in one file
+	Network    Network  // who configures the network
+	Units      []string // units that an image starts besides Slipway's own: network, names, time, guest tools
 }
 
 // Network is a network configurator, as /etc knows it.
 type Network string
 
-// The configurators that distributions have. What they are told of a node writes cluster/ignition, and of an image rootfs.
-const (
-	Networkd       Network = "systemd-networkd"
-	NetworkManager Network = "NetworkManager"
-)
+// Networkd is the only one that Slipway writes configuration for.
+const Networkd Network = "systemd-networkd"
 
 // KernelImage is the path of a version's kernel.
 func (f Facts) KernelImage(version string) string {
 	return strings.ReplaceAll(f.Kernel, "VERSION", version)
-}
-
-// MorePackages are the packages that may have what modules of a version lack.
-func (f Facts) MorePackages(version string) []string {
-	var out []string
-	for _, p := range f.MoreModules {
-		out = append(out, strings.ReplaceAll(p, "VERSION", version))
-	}
-	return out
 }
 
 // Check holds the facts about a tree against the tree, so that a release that moved something is named before anything

@@ -1,7 +1,6 @@
 package distro
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -76,10 +75,6 @@ func Changes(was, now Request) []string {
 			out = append(out, f.what+": locked "+f.was+", now "+f.now)
 		}
 	}
-	out = append(out, changedRepositories(was, now)...)
-	if !slices.Equal(was.Signers, now.Signers) {
-		out = append(out, "keys: locked "+orNone(strings.Join(was.Signers, " "))+", now "+orNone(strings.Join(now.Signers, " ")))
-	}
 	for _, name := range now.Packages {
 		if !slices.Contains(was.Packages, name) {
 			out = append(out, "package "+name+": not in the lock")
@@ -88,25 +83,6 @@ func Changes(was, now Request) []string {
 	for _, name := range was.Packages {
 		if !slices.Contains(now.Packages, name) {
 			out = append(out, "package "+name+": locked, but no longer asked for")
-		}
-	}
-	return out
-}
-
-// changedRepositories compares by name.
-func changedRepositories(was, now Request) (out []string) {
-	for _, r := range now.Repositories {
-		i := slices.IndexFunc(was.Repositories, func(o Repository) bool { return o.Name == r.Name })
-		switch {
-		case i < 0:
-			out = append(out, "repository "+r.Name+": not in the lock")
-		case !reflect.DeepEqual(was.Repositories[i], r):
-			out = append(out, "repository "+r.Name+": locked with another suite, other components or another key")
-		}
-	}
-	for _, r := range was.Repositories {
-		if !slices.ContainsFunc(now.Repositories, func(o Repository) bool { return o.Name == r.Name }) {
-			out = append(out, "repository "+r.Name+": locked, but no longer asked for")
 		}
 	}
 	return out

@@ -8,14 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/imagebuild/centos"
 	"slipway/imagebuild/debian"
 	"slipway/imagebuild/distro"
-	"slipway/imagebuild/ubuntu"
 )
 
 func all() map[string]distro.Driver {
-	return map[string]distro.Driver{"debian": debian.New(), "ubuntu": ubuntu.New(), "centos": centos.Driver{}}
+	return map[string]distro.Driver{"debian": debian.Driver{}}
 }
 
 // Find returns the driver of a distribution by the name that a spec has for it.

@@ -12,7 +12,6 @@ type MissingError struct {
 	Modules []kernel.Module
 	Drivers []kernel.Module // of disks and cards
 	Sysctls []kernel.Sysctl
-	Bring   []string // packages of this kernel that the image does not hold and that may have them
 }
 
 // Error lists what is missing, one line each, with what it would be for.
@@ -31,9 +30,6 @@ func (e *MissingError) Error() string {
 			where = fmt.Sprintf("module %q", s.Module)
 		}
 		fmt.Fprintf(&b, "\n  sysctl %q: no such name in %s (%s)", s.Key, where, s.Why)
-	}
-	if len(e.Bring) > 0 {
-		fmt.Fprintf(&b, "\nhint: this kernel may have more modules in %s, which was not asked for: name it in image.packages", strings.Join(e.Bring, ", "))
 	}
 	if len(e.Modules)+len(e.Sysctls) > 0 {
 		b.WriteString("\nhint: correct the names, or take them out with kernel.modules.remove and an empty value in kernel.sysctl")

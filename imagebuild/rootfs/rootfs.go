@@ -22,9 +22,7 @@ import (
 //go:embed files/build.sh
 var script string
 
-// static has a folder for every image, and one for each distro.Network.
-//
-//go:embed all:files/root all:files/systemd-networkd all:files/NetworkManager
+//go:embed all:files/root
 var static embed.FS
 
 //go:embed files/20-slipway.preset.tmpl
@@ -32,20 +30,9 @@ var preset string
 
 // Static returns the files that every image of a distribution has, whatever its spec says.
 func Static(facts distro.Facts) ([]overlay.Entry, error) {
-	var entries []overlay.Entry
-	for _, folder := range []string{"root", string(facts.Network)} {
-		more, err := overlay.FromFS(static, "files/"+folder, "/")
-		if err != nil {
-			return nil, fmt.Errorf("collecting the image's own files: %w", err)
-		}
-		entries = append(entries, more...)
-	}
-	for _, f := range facts.Files {
-		e := overlay.Entry{Path: f.Path, Link: f.Link}
-		if f.Link == "" {
-			e.Mode, e.Content = 0o644, []byte(f.Content)
-		}
-		entries = append(entries, e)
+	entries, err := overlay.FromFS(static, "files/root", "/")
+	if err != nil {
+		return nil, fmt.Errorf("collecting the image's own files: %w", err)
 	}
 	for i := range entries {
 		if entries[i].Path == emergency {

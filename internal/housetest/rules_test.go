@@ -13,9 +13,8 @@ type room struct {
 
 // testRooms is what the tests of a folder may import of ours beside what the folder may, and helpers for tests.
 var testRooms = map[string][]string{
-	"ova/vsphere":        {"internal/grain"},    // the disks that it sends are made for the test
-	"imagebuild":         {"initrd"},            // a disk that is laid out here is divided there
-	"imagebuild/drivers": {"cluster", "kernel"}, // what a spec may say of a distribution is held against its driver
+	"ova/vsphere": {"internal/grain"}, // the disks that it sends are made for the test
+	"imagebuild":  {"initrd"},         // a disk that is laid out here is divided there
 }
 
 // rooms is matched by the longest folder. A package in no room fails the test: find out where it belongs.
@@ -29,9 +28,7 @@ var rooms = []room{
 	{"cluster/ignition", []string{"cluster", "cluster/pki", "node", "kernel", "roles"}, "configs carry the contract and the keys, and nothing that the roles refuse or write themselves"},
 	{"imagebuild", []string{"cluster", "kernel", "node", "imagebuild/drivers", "initrd/modules", "internal/grain", "internal/finding", "internal/durable"}, "the image is the same for all nodes: it must not know roles or formation"},
 	{"imagebuild/debian", []string{"imagebuild"}, "a distribution's driver sees the seam that it fills"},
-	{"imagebuild/ubuntu", []string{"imagebuild", "imagebuild/debian"}, "Ubuntu is a table on Debian's driver"},
-	{"imagebuild/centos", []string{"imagebuild", "node"}, "a distribution's driver sees the seam that it fills, and where nodes have things"},
-	{"imagebuild/drivers", []string{"imagebuild", "imagebuild/debian", "imagebuild/ubuntu", "imagebuild/centos"}, "one place knows which distributions there are; everybody else sees distro.Driver"},
+	{"imagebuild/drivers", []string{"imagebuild", "imagebuild/debian"}, "one place knows which distributions there are; everybody else sees distro.Driver"},
 	{"initrd", []string{"node", "initrd/modules"}, "process 1 of the initrd is small, and knows the contract alone"},
 	{"initrd/modules", nil, "who packs modules and who loads them read the same tables"},
 	{"kernel", nil, "kernel is data for everybody, so it depends on nobody"},
@@ -44,8 +41,6 @@ var rooms = []room{
 	{"pxe", []string{"cluster"}, "PXE serves what the spec describes"},
 	{"qemu", []string{"cluster", "internal/durable"}, "the runner boots what the spec describes, from files"},
 	{"tools", nil, "tools are other people's programs, built for tests"},
-	{"tools/ubuntu-standin", []string{"internal"}, "what makes an archive for tests is help for tests"},
-	{"tools/centos-standin", []string{"internal"}, "what makes an archive for tests is help for tests"},
 	{"test", nil, "tests of built artefacts use the built programs only"},
 	{"internal", nil, "helpers of tests depend on nothing, and no program imports them"},
 	{"internal/durable", nil, "everybody who writes a file for good uses it, so it knows nobody"},

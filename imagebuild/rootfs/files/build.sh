@@ -24,7 +24,7 @@ chroot . systemctl preset-all
 chroot . systemctl --global preset-all
 
 # No login, no key, no identity; user data lives on state. The package database is a fact about the image, not state.
-chroot . usermod --lock root
+chroot . passwd --lock --quiet root
 umount -R dev proc
 find dev -mindepth 1 -delete
 mkdir -p "$(dirname "$ships_at")" usr/share/slipway/factory
